@@ -19,8 +19,16 @@ COMMANDS = {
         "Weigh a model: ask it on every rung of the access ladder and write a dossier.",
     ),
     "export": ("weighbridge.cli.export", "Write a dossier's evidence in another tool's format."),
+    "inspect": (
+        "weighbridge.cli.inspect",
+        "Read every byte of a model's files once: what is in them, is it safe to load, is it whole.",
+    ),
     "grade": ("weighbridge.cli.grade", "Grade prompt/answer pairs: JSON lines in, JSON lines out."),
     "protocol": ("weighbridge.cli.protocol", "Print a protocol with every field explained, or check a protocol file."),
+    "rules": (
+        "weighbridge.cli.rules",
+        "Print every rule of `inspect`, or one: what it says, why it matters, how to mend it, what it cannot see.",
+    ),
 }
 
 

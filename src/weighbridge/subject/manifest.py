@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from weighbridge.digests import digest_file
 from weighbridge.subject.model import FoundFile
+from weighbridge.subject.roots import root_of
 
 Progress = Callable[[str, int, int | None], None]
 """Told what is being done, how many bytes of it are done, and how many there are in all (None: not known)."""
@@ -36,17 +36,10 @@ def hash_files(files: Mapping[str, Path], progress: Progress | None = None) -> t
 
 
 def root_digest(files: Iterable[FoundFile]) -> str:
-    """Return a subject's digest: a single file's own, else SHA-256 over the raw file digests in order of path.
-
-    The rule for several files is the root digest of OpenSSF Model Signing. `files` is not empty.
+    """Return the digest of the subject that has these files (`roots.root_of`). `files` is not empty.
 
     >>> one = FoundFile(path="b", size_bytes=0, digest="sha256:" + "00" * 32)
-    >>> two = FoundFile(path="a", size_bytes=0, digest="sha256:" + "11" * 32)
-    >>> root_digest([one]) == one.digest, root_digest([one, two]) == root_digest([two, one])
-    (True, True)
+    >>> root_digest([one]) == one.digest
+    True
     """
-    ordered = sorted(files, key=lambda file: file.path)
-    if len(ordered) == 1:
-        return ordered[0].digest
-    raw = b"".join(bytes.fromhex(file.digest.removeprefix("sha256:")) for file in ordered)
-    return "sha256:" + hashlib.sha256(raw).hexdigest()
+    return root_of({file.path: file.digest for file in files})

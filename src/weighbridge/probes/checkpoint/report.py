@@ -115,3 +115,26 @@ class Examined:
 
 
 KEPT_BYTES = 1 << 20
+
+
+@dataclass
+class Report:
+    """What `inspect` says of one subject: plain data, as it is written to JSON (docs/formats/inspection.md)."""
+
+    subject: dict[str, Any]
+    components: list[dict[str, Any]] = field(default_factory=list)
+    licences: list[dict[str, Any]] = field(default_factory=list)
+    findings: list[dict[str, Any]] = field(default_factory=list)
+    not_examined: list[dict[str, Any]] = field(default_factory=list)
+    tensors: dict[str, Any] = field(default_factory=dict)
+    fingerprint: dict[str, Any] | None = None
+    against: dict[str, Any] | None = None
+
+    def worst(self) -> Severity | None:
+        """Return the severity of the worst finding, None where there is none.
+
+        >>> Report({}, findings=[{"severity": "low"}, {"severity": "high"}]).worst()
+        <Severity.HIGH: 'high'>
+        """
+        present = {finding["severity"] for finding in self.findings}
+        return next((severity for severity in Severity if severity.value in present), None)

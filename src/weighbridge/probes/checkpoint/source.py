@@ -38,20 +38,20 @@ class FileSource:
     file: Path
     size_bytes: int = field(init=False, default=0)
     base: int | None = field(init=False, default=0)
-    _descriptor: int = field(init=False, default=-1, repr=False)
+    descriptor: int = field(init=False, default=-1, repr=False)
 
     def __enter__(self) -> FileSource:
-        self._descriptor = os.open(self.file, os.O_RDONLY | os.O_CLOEXEC)
-        self.size_bytes = os.fstat(self._descriptor).st_size
+        self.descriptor = os.open(self.file, os.O_RDONLY | os.O_CLOEXEC)
+        self.size_bytes = os.fstat(self.descriptor).st_size
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        os.close(self._descriptor)
+        os.close(self.descriptor)
 
     def read(self, offset: int, size_bytes: int) -> bytes:
         parts: list[bytes] = []
         size_bytes = min(size_bytes, self.size_bytes - offset)
-        while size_bytes > 0 and (part := os.pread(self._descriptor, size_bytes, offset)):
+        while size_bytes > 0 and (part := os.pread(self.descriptor, size_bytes, offset)):
             parts.append(part)
             offset += len(part)
             size_bytes -= len(part)
