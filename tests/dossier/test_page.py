@@ -186,7 +186,7 @@ def test_figures_and_tables_are_told_to_a_screen_reader(outline: Outline) -> Non
 
 
 def test_the_order_is_that_of_a_board_paper(outline: Outline) -> None:
-    """Verdict, balance, numbers, ladder, comparisons, benefits, gaps, grader, prompts, models, cost, command, method, examples."""
+    """Verdict, balance, numbers, ladder, comparisons, benefits, gaps, grader, prompts, models, files, cost, command, method, examples."""
     assert [section["id"] for section in outline.of("section")] == [
         "verdict",
         "balance",
@@ -198,6 +198,7 @@ def test_the_order_is_that_of_a_board_paper(outline: Outline) -> None:
         "grader",
         "suite",
         "subjects",
+        "files",
         "cost",
         "reproduce",
         "method",

@@ -17,10 +17,12 @@ from pathlib import Path
 
 from weighbridge.assessment.asking import WITHHELD, FixedPlan, Grading, WithheldAnswers
 from weighbridge.assessment.directory import RunDirectory, claimed, write_atomically
+from weighbridge.assessment.files import inspect_models, refuse_critical
 from weighbridge.assessment.summary import Weighed, summarise
 from weighbridge.assessment.watch import Watch
+from weighbridge.dossier.datasheet import files_read
 from weighbridge.dossier.record import DossierRecord
-from weighbridge.dossier.write import write_dossier
+from weighbridge.dossier.write import write_dossier, write_inspections
 from weighbridge.engine.asker import Asker, Event
 from weighbridge.engine.opening import open_provider
 from weighbridge.engine.provider import Provider
@@ -44,7 +46,10 @@ from weighbridge.subject.references import Resolved, resolve
 
 @dataclass(frozen=True)
 class Order:
-    """What a person asked for. `guard` is the text of a system prompt; `command` is what reproduces the run."""
+    """What a person asked for. `guard` is the text of a system prompt; `command` is what reproduces the run.
+
+    `load_anyway`: load models even where reading their files found that this runs code.
+    """
 
     model: str
     out: Path
@@ -53,6 +58,7 @@ class Order:
     guard: str | None = None
     adapter: Path | None = None
     command: str = ""
+    load_anyway: bool = False
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
 
@@ -71,6 +77,11 @@ async def assess(order: Order, watch: Watch | None = None) -> DossierRecord:
     models = _resolve(order, watch)
     candidate = models[0].subject
     with claimed(order.out, candidate) as directory:
+        watch.stage("reading every byte of the models' files")
+        reports = inspect_models(models, watch)
+        inspection = write_inspections(directory.root, reports)
+        if not order.load_anyway:
+            refuse_critical(reports)
         async with AsyncExitStack() as open_things:
             watch.stage("opening the models")
             providers, asked = await _open(models, order, protocol, open_things)
@@ -98,6 +109,8 @@ async def assess(order: Order, watch: Watch | None = None) -> DossierRecord:
                 reused=reused,
                 observations=tuple(observations),
                 evidence=evidence,
+                files_read=files_read(reports),
+                inspection=inspection,
                 command=order.command,
             )
         )

@@ -13,8 +13,8 @@ from weighbridge import __version__
 from weighbridge.analysis.comparisons import all_comparisons
 from weighbridge.analysis.rates import rates
 from weighbridge.assessment.asking import WITHHELD
-from weighbridge.digests import digest_bytes
-from weighbridge.dossier.record import Cost, DossierRecord, Example, Gap, GraderFacts, SuiteFacts
+from weighbridge.digests import Digest, digest_bytes
+from weighbridge.dossier.record import Cost, DossierRecord, Example, FilesRead, Gap, GraderFacts, SuiteFacts
 from weighbridge.dossier.wording import headline
 from weighbridge.engine.questions import Answer, Failure, Reply
 from weighbridge.evidence.records import Measure, NotMeasured, Observation, Reason
@@ -44,6 +44,8 @@ class Weighed:
     reused: Mapping[str, int]
     observations: tuple[Observation, ...]
     evidence: bytes
+    files_read: tuple[FilesRead, ...]
+    inspection: Digest | None
     command: str
 
 
@@ -89,6 +91,8 @@ def summarise(weighed: Weighed) -> DossierRecord:
         gaps=tuple(_gaps(weighed)),
         costs=tuple(_costs(weighed)),
         examples=tuple(_examples(weighed)),
+        files_read=weighed.files_read,
+        inspection=weighed.inspection,
         command=weighed.command,
         environment=_environment(),
         evidence=digest_bytes(weighed.evidence),

@@ -36,6 +36,9 @@ GUARD_LIMIT_BYTES = 256 * 1024
 @click.option("--grader", help='"offline" or "judge:MODEL" (default: as the protocol says).')
 @click.option("--budget", type=click.IntRange(min=1), help="At most so many calls to models.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the dossier.")
+@click.option(
+    "--load-anyway", is_flag=True, help="Load models even where reading their files found that this runs code."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
 def command(
     model: str,
@@ -47,6 +50,7 @@ def command(
     grader: str | None,
     budget: int | None,
     out: Path,
+    load_anyway: bool,
     as_json: bool,
 ) -> int:
     """Weigh a model: ask it on every rung of the access ladder and write a dossier.
@@ -67,6 +71,7 @@ def command(
         guard=_read_guard(guard) if guard else None,
         adapter=adapter,
         command=_command_line(sys.argv[1:]),
+        load_anyway=load_anyway,
     )
     with progress() as watch:
         record = asyncio.run(assess(order, watch))

@@ -64,8 +64,6 @@ def command(paths: tuple[Path, ...], against: Path | None, fail_on: str, as_json
 
 def summary(path: Path, report: Report) -> str:
     """Return the report for people: what was found first, worst first, each with what to do."""
-    from weighbridge.probes.checkpoint.catalogue import rules
-
     lines = [str(path), f"  digest      {report.subject['digest'] or 'none: not every file could be read'}"]
     files = report.subject["files"]
     if len(files) == 1:
@@ -91,7 +89,7 @@ def summary(path: Path, report: Report) -> str:
         lines.append(f"  {finding['severity'].upper():<8}  {finding['rule']}  {place}")
         lines.append(f"            {finding['message']}")
         if finding["rule"] != last_rule:
-            lines.append(f"            What to do: {rules()[finding['rule']].fix}")
+            lines.append(f"            What to do: {report.rules[finding['rule']]['fix']}")
         last_rule = finding["rule"]
     if report.not_examined:
         lines += ["", f"Not examined ({len(report.not_examined)}): this is not a clean bill."]

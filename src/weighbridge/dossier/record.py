@@ -52,6 +52,15 @@ class Example(Record):
     source: Digest
 
 
+class FilesRead(Record):
+    """What reading a subject's files said: findings by severity (those that there are), how many things were not examined."""
+
+    subject: str
+    findings: dict[Literal["critical", "high", "medium", "low", "info"], int]
+    not_examined: int = Field(ge=0)
+    tensors: int = Field(ge=0)
+
+
 class SuiteFacts(Record):
     """Which prompts were asked."""
 
@@ -111,6 +120,8 @@ class DossierRecord(Record):
     gaps: tuple[Gap, ...]
     costs: tuple[Cost, ...]
     examples: tuple[Example, ...]
+    files_read: tuple[FilesRead, ...] = ()  # of the subjects whose files were read; the whole is in inspection.json
+    inspection: Digest | None = None  # of inspection.json; None: no files were read
     command: str
     environment: dict[str, str]
     evidence: Digest

@@ -7,13 +7,15 @@ its SHA-256 is the dossier's digest. `evidence.jsonl` and `logs/` are the run's 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from weighbridge.digests import canonical_json
+from weighbridge.digests import Digest, canonical_json, digest_bytes
 from weighbridge.dossier.card import render_card
+from weighbridge.dossier.datasheet import PAGE_FILE, REPORT_FILE, Reports, render_datasheet, report_bytes
 from weighbridge.dossier.page import render_page
 from weighbridge.dossier.record import DOSSIER_SCHEMA, DossierRecord
 from weighbridge.errors import EvidenceError, UsageError
@@ -33,6 +35,24 @@ def write_dossier(directory: Path, record: DossierRecord, protocol_text: str) ->
         "card.md": render_card(record).encode(),
         "index.html": render_page(record).encode(),
     }
+    _write_together(directory, texts)
+    return directory / "index.html"
+
+
+def write_inspections(directory: Path, reports: Reports) -> Digest | None:
+    """Write `inspection.json` and `datasheet.html` into `directory`; return the digest of the first, None when nothing was read.
+
+    Raises `UsageError` when they cannot be written.
+    """
+    if all(report is None for _, _, report in reports):
+        return None
+    data = report_bytes(reports)
+    _write_together(directory, {REPORT_FILE: data, PAGE_FILE: render_datasheet(reports).encode()})
+    return digest_bytes(data)
+
+
+def _write_together(directory: Path, texts: Mapping[str, bytes]) -> None:
+    """Write all files or none: each beside its place first, and renamed when all are complete."""
     written: list[tuple[Path, Path]] = []
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -51,7 +71,6 @@ def write_dossier(directory: Path, record: DossierRecord, protocol_text: str) ->
     finally:
         for part, _ in written:
             _forget(part)
-    return directory / "index.html"
 
 
 def dossier_bytes(record: DossierRecord) -> bytes:

@@ -31,11 +31,16 @@ def inspect_path(
 ) -> Report:
     """Read the file or directory at `path` and return what is in it. Nothing in it is run, whatever it holds.
 
-    A file at which the reader dies (memory, time, a mistake of ours) is "not examined"; the others are still read. Raises
-    `UsageError` when there is nothing at a path.
+    `against` is another to compare with. A file at which the reader dies (memory, time, a mistake of ours) is "not examined"; the
+    others are still read. Raises `UsageError` when there is nothing at a path.
     """
-    listing = list_files(path)
-    other = list_files(against) if against is not None else None
+    return inspect_files(list_files(path), other=list_files(against) if against else None, told=told, limits=limits)
+
+
+def inspect_files(
+    listing: Listing, *, other: Listing | None = None, told: Told | None = None, limits: Limits | None = None
+) -> Report:
+    """Read the files of `listing` and return what is in them, as `inspect_path` does."""
     total = _size(listing) + (_size(other) if other else 0)
     limits = limits or Limits(time_s=60 + total / _MIN_BYTES_PER_S + 0.05 * len(listing.files))
     poisoned: dict[str, str] = {}

@@ -125,6 +125,7 @@ class Report:
     components: list[dict[str, Any]] = field(default_factory=list)
     licences: list[dict[str, Any]] = field(default_factory=list)
     findings: list[dict[str, Any]] = field(default_factory=list)
+    rules: dict[str, dict[str, str]] = field(default_factory=dict)  # of the findings: title, why, fix
     not_examined: list[dict[str, Any]] = field(default_factory=list)
     tensors: dict[str, Any] = field(default_factory=dict)
     fingerprint: dict[str, Any] | None = None

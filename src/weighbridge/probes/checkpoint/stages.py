@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
-from weighbridge.probes.checkpoint.catalogue import found
+from weighbridge.probes.checkpoint.catalogue import found, rules
 from weighbridge.probes.checkpoint.examine import Context
 from weighbridge.probes.checkpoint.limits import Say
 from weighbridge.probes.checkpoint.listing import Listing
@@ -66,6 +66,11 @@ def run_stages(mine: Gathered, other: Gathered | None, poisoned: Mapping[str, st
         stage(mine, other)
         say({"done": f"stage {name}"})
     mine.report.findings = [asdict(finding) for finding in _worst_first(mine.findings)]
+    known = rules()
+    mine.report.rules = {
+        name: {"title": known[name].title, "why": known[name].why, "fix": known[name].fix}
+        for name in sorted({finding["rule"] for finding in mine.report.findings})
+    }
     order = sorted(set(mine.not_examined), key=lambda left: (left.path, left.reason))
     mine.report.not_examined = [asdict(left) for left in order]
     return mine.report
