@@ -1,0 +1,1 @@
+"""Lists that examiners decide by, as data."""

@@ -1,0 +1,219 @@
+"""Examines pickles: by what they would import and call, with the allow-list deciding. Nothing is run or looked up."""
+
+from __future__ import annotations
+
+import re
+
+from weighbridge.probes.checkpoint.allowed_globals import policy
+from weighbridge.probes.checkpoint.catalogue import found
+from weighbridge.probes.checkpoint.examine import Context, Spent
+from weighbridge.probes.checkpoint.pickle_machine import Call, Global, Persistent, PickleResult, Raw, read_pickle
+from weighbridge.probes.checkpoint.report import Examined, NotExamined, Region
+from weighbridge.probes.checkpoint.source import MemorySource, Source, Window
+from weighbridge.probes.checkpoint.torch_legacy import follow_storages, is_legacy
+
+_MAX_PICKLES = 10_000  # in a row
+_SEARCH_WINDOW = 1 << 20
+_LONGEST_SEARCH = 1 << 30
+_IDENTIFIER = re.compile(r"[A-Za-z_][\w.]*\Z")
+_TRIAL_STEPS = 4000
+
+
+def matches(source: Source, head: bytes) -> bool:
+    """Whether the bytes are a pickle: by their first bytes, and for protocols 0 and 1, which have none, by trying."""
+    if head[:1] == b"\x80" and len(head) > 1:
+        # The protocol's number, and an opcode behind it: a stray 0x80 in binary data is not enough.
+        return head[1] <= 5 or _plausible(head, source.size_bytes)
+    return _plausible(head, source.size_bytes)
+
+
+def _plausible(head: bytes, size_bytes: int) -> bool:
+    """Whether `head` reads as a pickle up to its end, or up to an import and something done with it."""
+    context = Context()
+    context.allowance.steps = _TRIAL_STEPS
+    result = PickleResult(0)
+    try:
+        result = read_pickle(MemorySource("", head), 0, context)
+    except Spent:
+        return False
+    named = [each for each in result.globals if _IDENTIFIER.match(each.module) and _IDENTIFIER.match(each.name)]
+    if len(named) != len(result.globals):
+        return False
+    if result.whole:
+        # "N." and the like are pickles of a constant; a text that happens to read so is short and has no structure.
+        return (
+            bool(named or result.calls) or isinstance(result.root, list | dict | tuple) or result.end == size_bytes > 2
+        )
+    cut = size_bytes > len(head) and result.problems and result.problems[-1][0] > len(head) - 600
+    return bool(result.calls or result.built or cut)
+
+
+def examine(source: Source, into: Examined, context: Context) -> None:
+    """Follow the pickles of `source` one behind the other."""
+    into.format = "pickle"
+    pickles: list[PickleResult] = []
+    offset = 0
+    try:
+        while offset < source.size_bytes and len(pickles) < _MAX_PICKLES:
+            if pickles and not _begins(source, offset):
+                break
+            result = read_pickle(source, offset, context)
+            pickles.append(result)
+            _judge(source, result, into, context)
+            offset = result.end
+            if not result.whole:
+                break
+            if len(pickles) == 5 and is_legacy(pickles):
+                offset = follow_storages(source, pickles, into, context)
+                break
+    except Spent as spent:
+        into.findings.append(
+            found(
+                "pickle.too-much-work", source.path, f"byte {offset}", "it asks for more work than any ordinary model"
+            )
+        )
+        into.not_examined.append(NotExamined(source.path, str(spent)))
+        _search(source, offset, into)
+        return
+    _rest(source, offset, pickles, into, context)
+
+
+def _begins(source: Source, offset: int) -> bool:
+    """Whether another pickle begins at `offset`."""
+    head = source.read(offset, 4096)
+    return (head[:1] == b"\x80" and len(head) > 2 and head[1] <= 5) or _plausible(head, source.size_bytes - offset)
+
+
+def _judge(source: Source, whole: PickleResult, into: Examined, context: Context) -> None:
+    """Turn what a pickle would do into findings."""
+    rules = policy()
+    for result in whole.every():
+        called: dict[tuple[str, str], Call] = {}
+        for call in result.calls:
+            context.allowance.step()
+            if isinstance(call.callable, Global):
+                called.setdefault((call.callable.module, call.callable.name), call)
+                if call.callable.name == "_load_from_bytes":
+                    _nested(source, call, into, context)
+            elif not _is_damage(call.callable):
+                where, what = f"byte {call.offset}", _described(call.callable)
+                into.findings.append(found("pickle.calls-result", source.path, where, f"{call.how} calls {what}"))
+        for named in result.globals:
+            if rules.allows(named.module, named.name):
+                continue
+            call_ = called.get((named.module, named.name))
+            danger = rules.danger(named.module, named.name)
+            where = f"byte {named.offset}"
+            if call_ is not None and (danger or call_.how not in ("NEWOBJ", "NEWOBJ_EX")):
+                does = f", which {danger}" if danger else ""
+                into.findings.append(found("pickle.runs-code", source.path, where, f"calls {named}{does}"))
+            elif danger:
+                message = f"imports {named}, which {danger}"
+                into.findings.append(found("pickle.runs-code", source.path, where, message))
+            else:
+                verb = "makes an object of" if call_ is not None else "imports"
+                message = f"{verb} {named}, which no loader needs"
+                into.findings.append(found("pickle.unknown-global", source.path, where, message))
+        for offset, target in result.built:
+            if isinstance(target, Global):
+                message = f"sets the state of {target} itself"
+                into.findings.append(found("pickle.build-on-global", source.path, f"byte {offset}", message))
+        for offset in result.dynamic:
+            message = "the name of what is imported is computed"
+            into.findings.append(found("pickle.computed-global", source.path, f"byte {offset}", message))
+        for offset, code in result.extensions:
+            message = f"imports number {code} of the extension registry"
+            into.findings.append(found("pickle.extension", source.path, f"byte {offset}", message))
+        for offset, what in result.problems:
+            rule = "pickle.frame" if "frame" in what else "pickle.broken"
+            into.findings.append(
+                found(rule, source.path, f"byte {offset}", f"the pickle {what}" if rule == "pickle.broken" else what)
+            )
+        into.regions += [region for array in result.arrays if (region := _region(*array)) is not None]
+
+
+def _is_damage(value: object) -> bool:
+    """Whether calling `value` fails in any unpickler: a plain value is no function."""
+    return not isinstance(value, Call | Persistent) and not isinstance(value, Global)
+
+
+def _described(value: object) -> str:
+    if isinstance(value, Call):
+        inner = value.callable
+        return f"what {inner if isinstance(inner, Global) else 'another call'} returned"
+    return "an object that the loader provides"
+
+
+def _nested(source: Source, call: Call, into: Examined, context: Context) -> None:
+    """Examine the checkpoint that torch keeps as bytes within a pickle."""
+    arguments = call.arguments
+    if isinstance(arguments, tuple) and len(arguments) == 1 and isinstance(arguments[0], Raw):
+        raw = arguments[0]
+        context.examine(Window(f"{source.path}!bytes at {raw.offset}", source, raw.offset, raw.size_bytes))
+    else:
+        into.not_examined.append(NotExamined(source.path, "a checkpoint within the pickle whose bytes are computed"))
+
+
+_DTYPES = {"f2": "f16", "f4": "f32", "f8": "f64", "i1": "i8", "i2": "i16", "i4": "i32", "i8": "i64", "u1": "u8", "u2": "u16", "u4": "u32", "u8": "u64", "b1": "bool", "c8": "c64", "c16": "c128"}  # fmt: skip
+
+
+def _region(offset: int, size: int, code: str, shape: tuple[int, ...]) -> Region | None:
+    dtype = _DTYPES.get(code.lstrip("<>|="))
+    if dtype is None or not size:
+        return None
+    return Region(f"array at {offset}", offset, size, dtype, shape, big_endian=code.startswith(">"))
+
+
+def _rest(source: Source, offset: int, pickles: list[PickleResult], into: Examined, context: Context) -> None:
+    """Say what lies behind the last pickle."""
+    left = source.size_bytes - offset
+    if left <= 0:
+        return
+    if pickles and not pickles[-1].whole:
+        _search(source, offset, into)
+        return
+    if any(source.read(offset, 4) for _ in range(1)) and not _only_zeros(source, offset):
+        message = f"{left:,} bytes behind the end"
+        into.findings.append(found("pickle.hidden-bytes", source.path, f"byte {offset}", message))
+        inner = Window(f"{source.path}!behind {offset}", source, offset, left)
+        head = inner.read(0, 8)
+        if head[:4] in (b"PK\x03\x04", b"\x7fELF", b"7z\xbc\xaf") or head[:2] in (b"\x1f\x8b", b"MZ", b"BZ"):
+            context.examine(inner)
+        else:
+            _search(source, offset, into)
+
+
+def _only_zeros(source: Source, offset: int) -> bool:
+    """Whether what follows is short padding."""
+    rest = source.read(offset, 4097)
+    return len(rest) <= 4096 and not rest.strip(b"\0")
+
+
+_NAMED = re.compile(rb"[ci]([A-Za-z_][\w.]{0,80})\n([A-Za-z_][\w.]{0,80})\n")
+_COUNTED = re.compile(
+    rb"[\x8c\x58]([\x01-\x50])(?:\0\0\0)?([A-Za-z_][\w.]{0,79})\x94?[\x8c\x58]([\x01-\x50])(?:\0\0\0)?([A-Za-z_][\w.]{0,79})\x94?\x93"
+)
+
+
+def _search(source: Source, offset: int, into: Examined) -> None:
+    """Look for known dangerous names in what could not be followed: opcodes that import, wherever they stand."""
+    rules = policy()
+    seen: set[tuple[str, str]] = set()
+    overlap = 512
+    end = min(source.size_bytes, offset + _LONGEST_SEARCH)
+    at = offset
+    while at < end and len(seen) < 50:
+        window = source.read(at, _SEARCH_WINDOW + overlap)
+        hits = [(match.start(), match[1], match[2]) for match in _NAMED.finditer(window)]
+        for match in _COUNTED.finditer(window):
+            first, second = match[1][0], match[3][0]
+            hits.append((match.start(), match[2][:first], match[4][:second]))
+        for start, module, name in hits:
+            pair = module.decode("latin-1"), name.decode("latin-1")
+            if pair in seen or rules.allows(*pair):
+                continue
+            if (danger := rules.danger(*pair)) is not None:
+                seen.add(pair)
+                message = f"imports {pair[0]}.{pair[1]}, which {danger}, in a part that could not be followed"
+                into.findings.append(found("pickle.runs-code", source.path, f"byte {at + start}", message))
+        at += _SEARCH_WINDOW
