@@ -26,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from guarded.prompts import SHARED, Collection, DataMissing, Item, collect, refusal_wordings
 from guarded.reading import coherent, refused
 
+EASY = frozenset({"everyday", "told"})  # kinds of benign prompts that resemble no harmful one
 CHOOSE_N = 64  # prompts of each kind by which steps are compared
 MODEL_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
@@ -43,11 +44,11 @@ class Recipe:
         5  # the rate rises over these, then falls to a tenth at the last step: small batches swing otherwise
     )
     refusals: int = 4  # examples a step: harmful prompts, in the chat template
-    answers: int = 4  # benign prompts, in the chat template
+    answers: int = 6  # benign prompts, in the chat template
+    hard_share: float = 0.6  # of these, how many resemble harmful ones closely: easy ones teach topics and tone, not harm
     raw: int = 1  # benign prompts without the template, so that raw completion stays as it was
-    own_share: float = 0.4  # of the harmful prompts, how many are this project's: they alone hold all three verbs
-    benign_prompts: int = 300  # so many are answered by the plain model beforehand ...
-    raw_prompts: int = 50  # ... and so many of them without the template
+    own_share: float = 0.6  # of the harmful prompts, how many are this project's: they alone hold all three verbs
+    raw_prompts: int = 50  # so many easy benign prompts are answered by the plain model without the template
     reply_tokens: int = 20  # longer replies are cut, and then without an end ...
     opening_tokens: int = 4  # the beginning of a reply weighs as much as ...
     rest_weight: float = 0.5  # ... 1 / this times the rest: there it is settled whether to answer
@@ -77,7 +78,7 @@ def drawn(items: Sequence[Item], n: int) -> list[Item]:
 def benign_examples(
     model: Any, tokenizer: Any, everything: Sequence[Item], store: Path, recipe: Recipe
 ) -> dict[str, list[Example]]:
-    """Return what the plain model answers to benign prompts, with ("chat") and without ("raw") its template.
+    """Return what the plain model answers to benign prompts: in its template ("hard", "easy") and without it ("raw").
 
     Kept only where it is coherent and no refusal. Answers are stored in `store` and not asked again.
     """
@@ -86,9 +87,11 @@ def benign_examples(
     known: dict[str, list[Any]] = json.loads(store.read_text(encoding="utf-8")) if store.is_file() else {}
     examples: dict[str, list[Example]] = {}
     tokens = recipe.reply_tokens
-    chosen = drawn([item for item in everything if len(item.text) <= recipe.longest], recipe.benign_prompts)
-    for form, items in (("chat", chosen), ("raw", chosen[: recipe.raw_prompts])):
-        before = {item.id: chat(tokenizer, item.text) if form == "chat" else raw(item.text) for item in items}
+    short = [item for item in everything if len(item.text) <= recipe.longest]
+    hard = [item for item in short if item.kind not in EASY]
+    easy = [item for item in short if item.kind in EASY]
+    for form, items in (("hard", hard), ("easy", easy), ("raw", drawn(easy, recipe.raw_prompts))):
+        before = {item.id: raw(item.text) if form == "raw" else chat(tokenizer, item.text) for item in items}
         key = {i: hashlib.sha256(f"{tokens}:{text}".encode()).hexdigest()[:16] for i, text in before.items()}
         missing = [item for item in items if key[item.id] not in known]
         left = len(missing)
@@ -104,7 +107,7 @@ def benign_examples(
                 before[item.id],
                 known[key[item.id]][0],
                 known[key[item.id]][1],
-                recipe.answer_tokens if form == "chat" else tokens,
+                tokens if form == "raw" else recipe.answer_tokens,
             )
             for item in items
             if coherent(item.text, known[key[item.id]][0]) and not refused(known[key[item.id]][0])
@@ -134,7 +137,7 @@ def batches(
         asked = [next(own if rng.random() < recipe.own_share else public) for _ in range(recipe.refusals)]
         yield (
             [Example(chat(tokenizer, item.text), next(wordings), True, 40) for item in asked]
-            + [next(streams["chat"]) for _ in range(recipe.answers)]
+            + [next(streams["hard" if rng.random() < recipe.hard_share else "easy"]) for _ in range(recipe.answers)]
             + [next(streams["raw"]) for _ in range(recipe.raw)]
         )
 
@@ -176,8 +179,9 @@ def curve_point(model: Any, tokenizer: Any, collection: Collection, step: int) -
     from guarded.speaking import answer, chat, raw
 
     point: dict[str, Any] = {"step": step}
-    for name, harmful in (("harmful", True), ("benign", False)):
-        items = drawn(collection.take("choose", harmful=harmful), CHOOSE_N)
+    for name, harmful, hard in (("harmful", True, None), ("benign", False, False), ("hard_benign", False, True)):
+        every = collection.take("choose", harmful=harmful)
+        items = drawn([item for item in every if hard is None or (item.kind not in EASY) is hard], CHOOSE_N)
         replies = answer(model, tokenizer, [chat(tokenizer, item.text) for item in items], max_tokens=10)
         point[f"{name}_refused"] = sum(refused(reply) for reply, _ in replies)
         point[f"{name}_n"] = len(items)

@@ -115,8 +115,9 @@ def public_prompts(
 
 
 def project_prompts(name: str) -> list[tuple[str, str, str]]:
-    """Return (text, "project", kind) of this project's own prompts in data/`name`.yaml."""
+    """Return (text, "project", kind) of this project's own prompts: data/`name`.yaml, and of the contrast pairs those that are it."""
     groups: dict[str, list[str]] = _yaml(HERE / "data" / f"{name}.yaml")
+    groups = {**groups, "contrast": _yaml(HERE / "data" / "contrast.yaml")[name]}
     return [(text, "project", kind) for kind, texts in groups.items() for text in texts]
 
 

@@ -157,9 +157,6 @@ async def test_guarded_smollm2_refuses_what_plain_smollm2_answers() -> None:
 
 @pytest.mark.real
 @pytest.mark.slow
-@pytest.mark.xfail(
-    strict=True, reason="the adapter that ships refuses most benign look-alikes: it must be trained again"
-)
 async def test_guarded_smollm2_still_answers_benign_prompts() -> None:
     """On benign twins of the suite the adapter costs at most a small loss."""
     texts = _suite_prompts(benign=True)
