@@ -28,7 +28,9 @@ def opened(path: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def passed(path: Path, regions: Sequence[Region] = (), checksums: Sequence[Checksum] = ()) -> tuple[onepass.Passed, int]:
+def passed(
+    path: Path, regions: Sequence[Region] = (), checksums: Sequence[Checksum] = ()
+) -> tuple[onepass.Passed, int]:
     read: list[int] = []
     with opened(path) as descriptor:
         return pass_over(descriptor, path.name, regions, checksums, read.append), sum(read)

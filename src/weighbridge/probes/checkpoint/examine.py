@@ -32,6 +32,7 @@ FORMATS: tuple[str, ...] = (
     "hdf5",
     "pickles",
     "onnx",
+    "sentencepiece",
     "saved_model",
     "msgpack_tree",
     "media",

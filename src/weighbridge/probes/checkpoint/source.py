@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -92,3 +93,22 @@ class MemorySource:
 
     def read(self, offset: int, size_bytes: int) -> bytes:
         return self.data[offset : offset + max(0, size_bytes)]
+
+
+class TemporarySource:
+    """Bytes in a temporary file that has no name: a large member, unpacked. Closed when it is collected."""
+
+    base: None = None
+
+    def __init__(self, path: str) -> None:
+        self.path, self.size_bytes = path, 0
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the source
+
+    def append(self, data: bytes) -> None:
+        """Write more behind what is there. Raises `OSError` when there is no room."""
+        self._file.write(data)
+        self.size_bytes += len(data)
+
+    def read(self, offset: int, size_bytes: int) -> bytes:
+        self._file.flush()
+        return os.pread(self._file.fileno(), max(0, min(size_bytes, self.size_bytes - offset)), offset)
