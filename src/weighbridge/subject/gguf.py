@@ -39,7 +39,7 @@ _BLOCK_BYTES = 1 << 20
 _U32 = struct.Struct("<I")
 _U64 = struct.Struct("<Q")
 _BOOL, _STRING, _ARRAY = 7, 8, 9
-_NUMBERS = {
+NUMBERS = {
     0: ("u8", struct.Struct("<B")),
     1: ("i8", struct.Struct("<b")),
     2: ("u16", struct.Struct("<H")),
@@ -53,7 +53,7 @@ _NUMBERS = {
 }
 
 # Tensor types: name, elements a block, bytes a block (ggml.h). None: the size is not known to this version.
-_TENSOR_TYPES: dict[int, tuple[str, int | None, int | None]] = {
+TENSOR_TYPES: dict[int, tuple[str, int | None, int | None]] = {
     0: ("F32", 1, 4),
     1: ("F16", 1, 2),
     2: ("Q4_0", 32, 18),
@@ -90,7 +90,7 @@ _TENSOR_TYPES: dict[int, tuple[str, int | None, int | None]] = {
     41: ("Q1_0", 128, 18),
     42: ("Q2_0", None, None),
 }
-_REMOVED_TYPES = {
+REMOVED_TYPES = {
     4: "Q4_2",
     5: "Q4_3",
     31: "Q4_0_4_4",
@@ -415,8 +415,8 @@ def _read_metadata(source: _Source, count: int) -> dict[str, Value]:
 
 
 def _read_scalar(source: _Source, kind: int, what: str) -> Scalar:
-    if kind in _NUMBERS:
-        layout = _NUMBERS[kind][1]
+    if kind in NUMBERS:
+        layout = NUMBERS[kind][1]
         number: int | float = layout.unpack(source.take(layout.size, what))[0]
         return number
     if kind == _BOOL:
@@ -439,8 +439,8 @@ def _read_array(source: _Source, what: str) -> Value:
         if length > KEPT_ARRAY_LENGTH:
             source.skip_strings(length, what)
             return LongArray("str", length)
-    elif kind in _NUMBERS or kind == _BOOL:
-        name, size = ("bool", 1) if kind == _BOOL else (_NUMBERS[kind][0], _NUMBERS[kind][1].size)
+    elif kind in NUMBERS or kind == _BOOL:
+        name, size = ("bool", 1) if kind == _BOOL else (NUMBERS[kind][0], NUMBERS[kind][1].size)
         if length > KEPT_ARRAY_LENGTH:
             source.skip(length * size, what)
             return LongArray(name, length)
@@ -483,12 +483,12 @@ def _read_tensors(source: _Source, count: int, alignment: int) -> tuple[Tensor, 
 def _tensor_type(source: _Source, shape: tuple[int, ...], what: str) -> tuple[str, int | None]:
     """Return the type's name and the tensor's size in bytes, None for a type that this version does not know."""
     at, number = source.tell(), source.u32(what)
-    if number in _REMOVED_TYPES:
+    if number in REMOVED_TYPES:
         do = "quantise the model again with a current llama.cpp"
-        raise source.fault(f"{what} has type {_REMOVED_TYPES[number]}, which was removed from GGUF", do, at)
+        raise source.fault(f"{what} has type {REMOVED_TYPES[number]}, which was removed from GGUF", do, at)
     if number > _MAX_TENSOR_TYPE:
         raise source.fault(f"{what} has type {number:,}, which GGUF does not have", at=at)
-    name, block_elements, block_bytes = _TENSOR_TYPES.get(number, (f"type {number}", None, None))
+    name, block_elements, block_bytes = TENSOR_TYPES.get(number, (f"type {number}", None, None))
     if block_elements is None or block_bytes is None:
         return name, None
     if (shape[0] if shape else 1) % block_elements:

@@ -195,7 +195,7 @@ class _Decoded:
         return np.ascontiguousarray(values, np.float32).ravel()
 
 
-class _Q8_0(_Decoded):
+class _Q8Block(_Decoded):
     """The commonest of the large ones, measured without decoding: sums of integers times scales."""
 
     def measure(self, block: Bytes, into: Moments) -> None:
@@ -243,7 +243,7 @@ def _zeros_of(codes: npt.NDArray[np.int8], scale: F32, count: int) -> int:
 _Q8_0_RECORD: Any = np.dtype([("scale", "<f2"), ("codes", "V32")])
 
 GGML: dict[str, _Decoded] = {
-    name: (_Q8_0 if name == "q8_0" else _Decoded)(LAYOUTS[name], decode)
+    name: (_Q8Block if name == "q8_0" else _Decoded)(LAYOUTS[name], decode)
     for name, decode in {
         "q4_0": _q4_0,
         "q4_1": _q4_1,

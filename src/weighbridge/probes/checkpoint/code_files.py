@@ -1,0 +1,219 @@
+"""Looks across files for code that comes along with a model, and for what would make it run."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from weighbridge.probes.checkpoint.catalogue import found
+from weighbridge.probes.checkpoint.report import Examined, Finding, NotExamined
+
+_SETTINGS = re.compile(
+    r"(?:^|/)(?:[\w-]*config|model_index|adapter_config|modules|tokenizer_config|processor_config|preprocessor_config)\.json\Z"
+)
+_ACTING = {
+    "eval": "evaluates text", "exec": "runs text", "compile": "compiles text", "__import__": "imports by name",
+    "os.system": "runs programs", "os.popen": "runs programs", "os.remove": "deletes files", "os.unlink": "deletes files",
+    "shutil.rmtree": "deletes files", "pickle.load": "loads a pickle", "pickle.loads": "loads a pickle", "marshal.loads": "loads code",
+    "ctypes.CDLL": "calls native code", "importlib.import_module": "imports by name", "socket.socket": "opens connections",
+    "base64.b64decode": "decodes hidden text", "zlib.decompress": "unpacks hidden text", "codecs.decode": "decodes hidden text",
+    "torch.hub.load": "downloads code", "cloudpickle.loads": "loads a pickle", "dill.loads": "loads a pickle", "joblib.load": "loads a pickle",
+}  # fmt: skip
+_ACTING_MODULES = {"subprocess": "runs programs", "socket": "opens connections", "requests": "opens connections", "urllib.request": "opens connections", "http.client": "opens connections", "ctypes": "calls native code", "pty": "runs programs", "paramiko": "opens connections", "ftplib": "opens connections", "smtplib": "opens connections", "telnetlib": "opens connections", "httpx": "opens connections", "aiohttp": "opens connections"}  # fmt: skip
+_HIDING = frozenset({"base64.b64decode", "zlib.decompress", "codecs.decode"})
+# Files that run without anybody calling them.
+_SELF_STARTING = {"sitecustomize.py": "whenever Python starts", "usercustomize.py": "whenever Python starts", "conftest.py": "when tests are run", "setup.py": "when the directory is installed", "handler.py": "when an inference service starts", "__init__.py": ""}  # fmt: skip
+
+
+def examine_code(files: Sequence[Examined]) -> tuple[list[Finding], list[NotExamined]]:
+    """Return the code that is there, what it does, and what would run it."""
+    findings: list[Finding] = []
+    left: list[NotExamined] = []
+    called: set[str] = set()
+    for file in files:
+        data = file.metadata.get("json")
+        name = file.path.rsplit("!", 1)[-1]
+        if isinstance(data, dict) and _SETTINGS.search(name):
+            called |= set(_settings(file, data, findings))
+        if isinstance(data, dict) and name.rsplit("/", 1)[-1] == "package.json":
+            _package(file, data, findings)
+    for file in files:
+        name = file.path.rsplit("!", 1)[-1].rsplit("/", 1)[-1]
+        if file.content is None:
+            continue
+        text = file.content.decode("utf-8", "replace")
+        if name.endswith(".pth"):
+            _path_file(file, text, findings)
+        elif file.format == "python" and "!code/" not in file.path and "/code/__torch__" not in file.path:
+            _python(file, name, text, name.removesuffix(".py") in called, findings, left)
+        elif re.fullmatch(r"(?:[\w-]*requirements[\w-]*|constraints)\.(?:txt|in)", name):
+            _requirements(file, text, findings)
+        elif name in ("pyproject.toml", "setup.cfg"):
+            _build(file, text, findings)
+        elif file.format == "script" or name in ("Dockerfile", "Makefile") or text.startswith("#!"):
+            message = "a script or build file beside the model; loaders do not run it"
+            findings.append(found("code.script", file.path, "file", message))
+        elif name.endswith(".ipynb"):
+            findings.append(
+                found("code.script", file.path, "file", "a notebook beside the model; loaders do not run it")
+            )
+    return findings, left
+
+
+def _settings(file: Examined, data: dict[str, Any], findings: list[Finding]) -> Iterator[str]:
+    """Say which settings run code; yield the names of the modules that they call."""
+
+    def say(rule: str, where: str, message: str) -> None:
+        findings.append(found(f"code.{rule}", file.path, where, message))
+
+    for where, key, value in _walk(data):
+        if key == "auto_map" and isinstance(value, dict):
+            for kind, targets in value.items():
+                for target in targets if isinstance(targets, list) else [targets]:
+                    if isinstance(target, str):
+                        repository, _, place = target.rpartition("--")
+                        whose = f" of the repository {repository!r}" if repository else ""
+                        say("remote-code", where, f"{kind} is the class {place}{whose}: it runs with trust_remote_code")
+                        if not repository:
+                            yield place.split(".")[0]
+        elif key in ("custom_pipelines", "custom_generate", "custom_pipeline") and value:
+            say("remote-code", where, f"{key} names code that runs with trust_remote_code")
+        elif key == "trust_remote_code" and value is True:
+            say("trust", where, "asks loaders to run the repository's code")
+        elif key == "auto_mapping" and isinstance(value, dict) and value.get("parent_library"):
+            module = str(value["parent_library"])
+            if not module.startswith(("transformers", "diffusers", "sentence_transformers")):
+                say("remote-code", where, f"the adapter imports {module!r}")
+        elif key == "type" and file.path.endswith("modules.json") and isinstance(value, str) and "." in value:
+            if value.startswith("sentence_transformers."):
+                continue
+            say("remote-code", where, f"the module {value!r} runs with trust_remote_code")
+    if file.path.rsplit("/", 1)[-1] == "model_index.json":
+        for name, value in data.items():
+            if isinstance(value, list) and len(value) == 2 and isinstance(value[0], str) and value[0] == name:
+                say("remote-code", name, f"the part {name!r} is code of the repository itself")
+
+
+def _walk(data: Any) -> Iterator[tuple[str, str, Any]]:
+    left: list[tuple[str, Any]] = [("", data)]
+    steps = 0
+    while left and steps < 50_000:
+        where, node = left.pop()
+        steps += 1
+        if isinstance(node, dict):
+            for key, value in node.items():
+                place = f"{where}.{key}".lstrip(".")[:200]
+                yield place, str(key), value
+                if isinstance(value, dict | list):
+                    left.append((place, value))
+        elif isinstance(node, list):
+            left += [(f"{where}[{i}]", value) for i, value in enumerate(node[:1000]) if isinstance(value, dict | list)]
+
+
+def _python(
+    file: Examined, name: str, text: str, called: bool, findings: list[Finding], left: list[NotExamined]
+) -> None:
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        findings.append(found("code.unreadable", file.path, "file", "Python that cannot be read"))
+        left.append(NotExamined(file.path, "Python that cannot be read"))
+        return
+    acts = dict(_acts(tree))
+    when = _SELF_STARTING.get(name)
+    runs = f", and runs {when}" if when else ", and is named by the settings" if called else ""
+    serious = {what: line for what, line in acts.items() if not what.startswith(tuple(_HIDING))}
+    hides = any(what.startswith(tuple(_HIDING)) for what in acts) and any(
+        what.startswith(("exec", "eval", "compile")) for what in acts
+    )
+    for what, line in (acts if hides else serious).items():
+        findings.append(found("code.acts", file.path, f"line {line}", f"{what}{runs}"))
+    if not acts:
+        rule = "code.starts" if when else "code.file"
+        findings.append(found(rule, file.path, "file", f"Python code comes with the model{runs}"))
+
+
+def _acts(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """Yield (what, line) for calls that reach beyond computing, names resolved through imports."""
+    names: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                names[(alias.asname or alias.name).split(".")[0]] = (
+                    alias.name if alias.asname else alias.name.split(".")[0]
+                )
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                names[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        dotted = _dotted(node.func)
+        if not dotted:
+            continue
+        head, _, rest = dotted.partition(".")
+        full = names.get(head, head) + (f".{rest}" if rest else "")
+        full = full.removeprefix("builtins.")
+        if full in _ACTING:
+            if full == "eval" and isinstance(node.func, ast.Attribute):
+                continue
+            yield f"{full}: {_ACTING[full]}", node.lineno
+        elif full == "torch.load" and not any(
+            keyword.arg == "weights_only" and isinstance(keyword.value, ast.Constant) and keyword.value.value is True for keyword in node.keywords
+        ):  # fmt: skip
+            yield "torch.load: loads a pickle", node.lineno
+        else:
+            for module, does in _ACTING_MODULES.items():
+                if full.startswith(module + "."):
+                    yield f"{full}: {does}", node.lineno
+
+
+def _dotted(node: ast.AST) -> str:
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if isinstance(node, ast.Name):
+        return ".".join([node.id, *reversed(parts)])
+    return ""
+
+
+def _path_file(file: Examined, text: str, findings: list[Finding]) -> None:
+    """Python runs the lines of .pth files that begin with import."""
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.startswith(("import ", "import\t")):
+            message = "a line that Python runs whenever it starts, if the file lies among its packages"
+            findings.append(found("code.starts", file.path, f"line {number}", message))
+            return
+
+
+def _requirements(file: Examined, text: str, findings: list[Finding]) -> None:
+    for number, line in enumerate(text.splitlines(), 1):
+        line = line.split(" #")[0].strip()
+        if re.search(
+            r"^(?:-e|--editable)\b|\bgit\+|\bhg\+|\bsvn\+|https?://|^--?(?:index-url|extra-index-url|find-links|i|f)\b|^file:|@ ",
+            line,
+        ):
+            message = f"installs from a place of its own: {line[:120]}"
+            findings.append(found("code.requirement", file.path, f"line {number}", message))
+
+
+def _build(file: Examined, text: str, findings: list[Finding]) -> None:
+    if re.search(
+        r"cmdclass|build-backend\s*=\s*[\"'](?!(?:setuptools|hatchling|flit|poetry|pdm|maturin|scikit_build))|backend-path",
+        text,
+    ):
+        findings.append(
+            found(
+                "code.starts", file.path, "file", "a build step of its own, which runs when the directory is installed"
+            )
+        )
+
+
+def _package(file: Examined, data: dict[str, Any], findings: list[Finding]) -> None:
+    scripts = data.get("scripts")
+    for name in ("preinstall", "install", "postinstall", "prepare"):
+        if isinstance(scripts, dict) and name in scripts:
+            findings.append(found("code.starts", file.path, name, "a script that runs when the package is installed"))
