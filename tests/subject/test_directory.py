@@ -47,11 +47,13 @@ def test_whole_directory(tmp_path: Path) -> None:
 
 
 def test_digest_is_of_the_content(tmp_path: Path) -> None:
-    """The digest does not depend on where the directory lies or on what fetching tools keep in it, but on every file."""
+    """The digest does not depend on where the directory lies, on version control's own at the top or a signature, but on every file."""
     first, second = make_directory(tmp_path / "a"), make_directory(tmp_path / "b" / "c")
-    for folder in (".git", ".cache/huggingface"):
+    for folder in (".git", ".github"):
         (second / folder).mkdir(parents=True)
         (second / folder / "state").write_text("x")
+    for name in (".gitattributes", ".gitignore", "model.sig"):
+        (second / name).write_text("x")
     assert describe(first).digest == describe(second).digest
     (second / "sub").mkdir()
     (second / "sub" / "notes.txt").write_text("new")

@@ -1,29 +1,27 @@
 """A Hugging Face model directory as a subject: what is in it, whether it is whole, and the digest over all of it.
 
-Nothing in it is loaded or run. Every regular file counts towards the digest but those under `.git` and `.cache`, which the
-tools that fetch models keep for themselves. Links: the hub's own cache is made of links from `snapshots/REVISION` into
-`blobs`; those, and links within the directory, are followed. Any other link is refused: what is weighed is what is in the directory.
+Nothing in it is loaded or run. Which files count is said in `subject.model_files`; anything there that cannot be counted, as a link
+out of the directory, is refused: what is weighed is what is in the directory.
 """
 
 from __future__ import annotations
 
 import json
-import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from weighbridge.errors import SubjectError, UsageError
 from weighbridge.subject.magic import is_lfs_pointer
-from weighbridge.subject.manifest import Progress, hash_files, root_digest
+from weighbridge.subject.manifest import Progress, hash_files
 from weighbridge.subject.model import Component, FoundFile, Subject, SubjectKind
+from weighbridge.subject.model_files import model_files
+from weighbridge.subject.roots import root_of
 from weighbridge.subject.safetensors_file import SafetensorsFile, read_safetensors
 from weighbridge.subject.shown import shown
 
-MAX_FILES = 100_000
 MAX_JSON_BYTES = 32 << 20  # indexes of the largest models have some 10 MB
 MAX_FRONT_MATTER_BYTES = 1 << 16
-SKIPPED_FOLDERS = frozenset({".git", ".cache"})
 NEEDED = "a model directory holds config.json, a tokenizer, and model*.safetensors or pytorch_model*.bin"
 
 # The loader's own order: the first of these that is there names the weights.
@@ -74,7 +72,7 @@ def describe_directory(root: Path, *, reference: str, progress: Progress | None 
     weights = next((name for name in _WEIGHTS if name in top), None)
     if "config.json" not in top or weights is None:
         raise _no_model(root, top)
-    files = _list_files(root)
+    files = model_files(root)
     _refuse_pointers(files)
     config = _read_json(files["config.json"])
     tokenizer_config = _read_json(files["tokenizer_config.json"]) if "tokenizer_config.json" in files else {}
@@ -88,7 +86,7 @@ def describe_directory(root: Path, *, reference: str, progress: Progress | None 
         kind=SubjectKind.HF_DIRECTORY,
         reference=reference,
         label=_label(root),
-        digest=root_digest(found),
+        digest=root_of({file.path: file.digest for file in found}),
         components=_components(found, front_matter),
         architecture=_text(config.get("model_type")) or _text(_first(config.get("architectures"))),
         parameters=sum(sum(header.elements.values()) for header in headers) if headers else None,
@@ -125,53 +123,6 @@ def _no_model(root: Path, top: set[str]) -> UsageError | SubjectError:
     if any(name.endswith(_WEIGHT_SUFFIXES) for name in top):
         return SubjectError("weights without config.json", where=where, do=NEEDED)
     return UsageError("no model in this directory", where=where, do=NEEDED)
-
-
-def _list_files(root: Path) -> dict[str, Path]:
-    """Return every file of the model: its path relative to `root`, with slashes, and where its bytes are."""
-    files: dict[str, Path] = {}
-    for path in _walk(root):
-        name = path.relative_to(root).as_posix()
-        try:
-            name.encode()
-        except UnicodeEncodeError:
-            raise SubjectError("a file name that is not UTF-8", where=shown(repr(name), 200), do="rename it") from None
-        target = _follow(path, root) if path.is_symlink() else path
-        if not stat.S_ISREG(target.stat().st_mode):
-            raise SubjectError(
-                "neither a file nor a folder", where=str(path), do="remove it from the model's directory"
-            )
-        files[name] = target
-        if len(files) > MAX_FILES:
-            raise SubjectError(f"more than {MAX_FILES:,} files", where=str(root), do="name the model's own directory")
-    return files
-
-
-def _walk(root: Path) -> Iterator[Path]:
-    """Yield everything below `root` that is not a folder itself. Links are yielded, never entered."""
-    folders = [root]
-    while folders:
-        for path in folders.pop().iterdir():
-            if path.is_symlink() or not path.is_dir():
-                yield path
-            elif path.name not in SKIPPED_FOLDERS:
-                folders.append(path)
-
-
-def _follow(link: Path, root: Path) -> Path:
-    """Return what a link leads to. Raises `SubjectError` when it leaves the directory and the hub cache that it belongs to."""
-    try:
-        target = link.resolve(strict=True)
-    except (OSError, RuntimeError):
-        raise SubjectError("a link that leads nowhere", where=str(link), do="download the model again") from None
-    allowed = [root]
-    if root.parent.name == "snapshots":
-        allowed.append(root.parent.parent / "blobs")
-    if not any(target.is_relative_to(folder) for folder in allowed):
-        raise SubjectError("a link out of the model's directory", where=str(link), do="put the file itself there")
-    if target.is_dir():
-        raise SubjectError("a link to a folder", where=str(link), do="put the folder itself there")
-    return target
 
 
 def _refuse_pointers(files: Mapping[str, Path]) -> None:

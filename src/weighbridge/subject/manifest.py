@@ -1,27 +1,27 @@
-"""The files of a subject: hashed, in order of path, and the one digest over all of them."""
+"""The files of a subject, hashed in order of path."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from weighbridge.digests import digest_file
 from weighbridge.subject.model import FoundFile
-from weighbridge.subject.roots import root_of
+from weighbridge.subject.roots import place_in_order
 
 Progress = Callable[[str, int, int | None], None]
 """Told what is being done, how many bytes of it are done, and how many there are in all (None: not known)."""
 
 
 def hash_files(files: Mapping[str, Path], progress: Progress | None = None) -> tuple[FoundFile, ...]:
-    """Return each file with its size and digest, in order of path (by code point).
+    """Return each file with its size and digest, in order of path (`roots.place_in_order`).
 
     `files` maps each path as it is to be recorded to where the bytes are. Raises `OSError` as `open` does.
     """
     total = sum(path.stat().st_size for path in files.values())
     done = 0
     found = []
-    for name in sorted(files):
+    for name in sorted(files, key=place_in_order):
         before = done
 
         def count(size_bytes: int) -> None:
@@ -33,13 +33,3 @@ def hash_files(files: Mapping[str, Path], progress: Progress | None = None) -> t
         digest = digest_file(files[name], count)
         found.append(FoundFile(path=name, size_bytes=done - before, digest=digest))
     return tuple(found)
-
-
-def root_digest(files: Iterable[FoundFile]) -> str:
-    """Return the digest of the subject that has these files (`roots.root_of`). `files` is not empty.
-
-    >>> one = FoundFile(path="b", size_bytes=0, digest="sha256:" + "00" * 32)
-    >>> root_digest([one]) == one.digest
-    True
-    """
-    return root_of({file.path: file.digest for file in files})

@@ -40,8 +40,8 @@ class Component(BaseModel):
 class Subject(BaseModel):
     """What is weighed, as found. `identity` goes into every record.
 
-    `digest` is None exactly for endpoints and Inspect providers. For a single file it is the file's own SHA-256; for several
-    files it is the SHA-256 over the raw file digests in order of path (as OpenSSF Model Signing's root digest).
+    `digest` is None exactly for endpoints and Inspect providers. For a single model file it is the file's own SHA-256; for a
+    directory, and for several files, OpenSSF Model Signing's root digest (`subject.roots`).
     `chat_template`: True or False as found in the files, None where it cannot be told (endpoints).
     """
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from weighbridge.errors import SubjectError, UsageError
 from weighbridge.subject.adapters import check_adapter
 from weighbridge.subject.gguf import GGUF, read_gguf
-from weighbridge.subject.manifest import Progress, hash_files, root_digest
+from weighbridge.subject.manifest import Progress, hash_files
 from weighbridge.subject.model import Component, Subject, SubjectKind
+from weighbridge.subject.roots import of_named_files
 from weighbridge.subject.shown import shown
 
 _PART_NAME = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<parts>\d{5})\.gguf")
@@ -63,7 +64,7 @@ def describe_model_file(
         kind=SubjectKind.GGUF,
         reference=reference,
         label=label or _label(model, lora),
-        digest=root_digest(found),
+        digest=of_named_files({file.path: file.digest for file in found}),
         components=tuple(components),
         architecture=shown(model.architecture),
         parameters=sum(tensor.elements for tensor in tensors),

@@ -2,103 +2,87 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from weighbridge.errors import SubjectError, UsageError
+from weighbridge.errors import UsageError
 from weighbridge.probes.checkpoint.catalogue import found, shown
 from weighbridge.probes.checkpoint.report import Finding, NotExamined
-
-MAX_FILES = 100_000
-# As OpenSSF Model Signing leaves them out of a model: the version control's own, at the top.
-IGNORED_AT_TOP = frozenset({".git", ".gitattributes", ".github", ".gitignore"})
+from weighbridge.subject.model_files import Entry, Trouble, is_utf8, list_entries
+from weighbridge.subject.roots import of_named_files, root_of
 
 
 @dataclass
 class Listing:
-    """`files` maps each path as it is reported to where its bytes are."""
+    """`files` maps each path as it is reported to where its bytes are, in order.
+
+    Of a directory, `names` maps those that count towards its digest to their names there, and `whole` is whether nothing that
+    counts is missing from them.
+    """
 
     root: Path
     files: dict[str, Path] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     not_examined: list[NotExamined] = field(default_factory=list)
+    names: dict[str, str] | None = None
+    whole: bool = True
+
+    def digest(self, digests: dict[str, str]) -> str | None:
+        """Return the subject's digest from those of its files, by path as reported; None when not all of them are there."""
+        if self.names is None:
+            return of_named_files(digests) if digests and len(digests) == len(self.files) else None
+        if not self.whole or not self.names or not digests.keys() >= self.names.keys():
+            return None
+        return root_of({name: digests[path] for path, name in self.names.items()})
 
 
 def list_files(path: Path) -> Listing:
     """Return the files below `path`, in order of path, or the one file that it is.
 
     A link is followed where it stays in the directory or leads into the hub cache that the directory belongs to; one that leads
-    elsewhere is a finding and is not read. Raises `UsageError` when there is nothing at `path`, `SubjectError` when it cannot be listed.
+    elsewhere is a finding and is not read. A signature is read, and does not count towards the digest. Raises `UsageError` when there
+    is nothing at `path`, `SubjectError` when it cannot be listed.
     """
     try:
         mode = path.stat().st_mode
     except OSError as error:
         raise UsageError(f"cannot be read ({error.strerror})", where=str(path), do="check the path") from error
-    listing = Listing(path if stat.S_ISDIR(mode) else path.parent)
     if not stat.S_ISDIR(mode):
-        _add(listing, path.name, path)
+        listing = Listing(path.parent)
+        if stat.S_ISREG(mode):
+            listing.files[_reported(path.name, listing)] = path
+        else:
+            listing.not_examined.append(NotExamined(_reported(path.name, listing), Trouble.SPECIAL.value))
         return listing
-    root = path.resolve()
-    folders = [path]
-    entries: list[tuple[str, Path]] = []
-    while folders:
-        folder = folders.pop()
-        try:
-            inside = list(os.scandir(folder))
-        except OSError as error:
-            name = folder.relative_to(path).as_posix()
-            listing.not_examined.append(NotExamined(shown(name), f"the folder cannot be listed ({error.strerror})"))
-            continue
-        for entry in inside:
-            if folder == path and entry.name in IGNORED_AT_TOP:
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                folders.append(Path(entry.path))
-            else:
-                entries.append((Path(entry.path).relative_to(path).as_posix(), Path(entry.path)))
-        if len(entries) > MAX_FILES:
-            raise SubjectError(f"more than {MAX_FILES:,} files", where=str(path), do="name the model's own directory")
-    for name, file in sorted(entries):
-        target = _followed(file, root, name, listing) if file.is_symlink() else file
-        if target is not None:
-            _add(listing, name, target)
+    listing = Listing(path, names={})
+    for entry in list_entries(path):
+        _add(listing, entry)
     return listing
 
 
-def _followed(link: Path, root: Path, name: str, listing: Listing) -> Path | None:
-    try:
-        target = link.resolve(strict=True)
-    except (OSError, RuntimeError):
-        listing.not_examined.append(NotExamined(shown(name), "a link that leads nowhere"))
-        return None
-    allowed = [root]
-    if root.parent.name == "snapshots":
-        allowed.append(root.parent.parent / "blobs")
-    if not any(target.is_relative_to(folder) for folder in allowed):
-        listing.findings.append(
-            found(
-                "file.link-out", shown(name), "link", "leads out of the model's directory: what is loaded is not in it"
-            )
-        )
-        listing.not_examined.append(NotExamined(shown(name), "a link out of the directory is not followed"))
-        return None
-    if target.is_dir():
-        listing.not_examined.append(NotExamined(shown(name), "a link to a folder is not followed"))
-        return None
-    return target
-
-
-def _add(listing: Listing, name: str, file: Path) -> None:
-    """Add a regular file; anything else is not examined. Names that are not UTF-8 are written out."""
-    name = shown(name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"), 4096)
-    try:
-        mode = file.stat().st_mode
-    except OSError as error:
-        listing.not_examined.append(NotExamined(name, f"cannot be read ({error.strerror})"))
-        return
-    if stat.S_ISREG(mode):
-        listing.files[name] = file
+def _add(listing: Listing, entry: Entry) -> None:
+    assert listing.names is not None
+    name = _reported(entry.name, listing)
+    if not entry.is_signature and (entry.trouble is not None or not is_utf8(entry.name)):
+        listing.whole = False
+    if entry.trouble is None:
+        listing.files[name] = entry.place
+        if not entry.is_signature:
+            listing.names[name] = entry.name
+    elif entry.trouble is Trouble.OUT:
+        message = "leads out of the model's directory: what is loaded is not in it"
+        listing.findings.append(found("file.link-out", name, "link", message))
+        listing.not_examined.append(NotExamined(name, "a link out of the directory is not followed"))
     else:
-        listing.not_examined.append(NotExamined(name, "neither a file nor a folder"))
+        listing.not_examined.append(NotExamined(name, entry.trouble.value))
+
+
+def _reported(name: str, listing: Listing) -> str:
+    """Return a file's name in one harmless line. Two files must not be taken for one because their names are written out alike."""
+    plain = shown(name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"), 4096)
+    reported, number = plain, 1
+    while reported in listing.files:
+        number += 1
+        reported = f"{plain} ({number})"
+    return reported

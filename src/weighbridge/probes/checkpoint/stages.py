@@ -12,7 +12,6 @@ from weighbridge.probes.checkpoint.limits import Say
 from weighbridge.probes.checkpoint.listing import Listing
 from weighbridge.probes.checkpoint.onepass import Passed
 from weighbridge.probes.checkpoint.report import Examined, Finding, NotExamined, Report, Severity
-from weighbridge.subject.roots import root_of
 
 if TYPE_CHECKING:
     from weighbridge.probes.checkpoint.weights.statistics import TensorStatistics
@@ -102,8 +101,7 @@ def _files(mine: Gathered, other: Gathered | None) -> None:
         for file in mine.files
     ]
     digests = {file.name: file.passed.sha256 for file in mine.files if file.passed}
-    whole = len(digests) == len(mine.files) and digests
-    mine.report.subject = {"digest": root_of(digests) if whole else None, "files": files}
+    mine.report.subject = {"digest": mine.listing.digest(digests), "files": files}
 
 
 def _indexes(mine: Gathered, other: Gathered | None) -> None:
