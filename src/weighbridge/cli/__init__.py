@@ -18,6 +18,10 @@ COMMANDS = {
         "weighbridge.cli.assess",
         "Weigh a model: ask it on every rung of the access ladder and write a dossier.",
     ),
+    "digest": (
+        "weighbridge.cli.digest",
+        "Print a model's OpenSSF Model Signing root digest, and verify its signature when it has one.",
+    ),
     "export": ("weighbridge.cli.export", "Write a dossier's evidence in another tool's format."),
     "inspect": (
         "weighbridge.cli.inspect",

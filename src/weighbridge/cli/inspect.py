@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,14 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from weighbridge.cli.exit_codes import COULD_NOT, MET, NOT_MET
+from weighbridge.cli.reading import amount, reading
 
 if TYPE_CHECKING:
-    from weighbridge.probes.checkpoint.inspection import Told
     from weighbridge.probes.checkpoint.report import Report
 
 SEVERITIES = ("critical", "high", "medium", "low", "info")
-_SHOWN_AFTER_S = 1.5
-_EVERY_S = 0.5
 
 
 @click.command(name="inspect")
@@ -48,7 +42,7 @@ def command(paths: tuple[Path, ...], against: Path | None, fail_on: str, as_json
 
     code = MET
     for path in paths:
-        with _progress(path) as told:
+        with reading(path) as told:
             report = inspect_path(path, against=against, told=told)
         if as_json:
             click.echo(json.dumps(asdict(report), ensure_ascii=False))
@@ -67,9 +61,9 @@ def summary(path: Path, report: Report) -> str:
     lines = [str(path), f"  digest      {report.subject['digest'] or 'none: not every file could be read'}"]
     files = report.subject["files"]
     if len(files) == 1:
-        lines.append(f"  file        {files[0]['format']}, {_bytes(files[0]['size'])}")
+        lines.append(f"  file        {files[0]['format']}, {amount(files[0]['size'])}")
     else:
-        lines.append(f"  files       {len(files)}, {_bytes(sum(file['size'] for file in files))}")
+        lines.append(f"  files       {len(files)}, {amount(sum(file['size'] for file in files))}")
     if report.tensors.get("count"):
         tensors = report.tensors
         dtypes = ", ".join(f"{count} {dtype}" for dtype, count in tensors["dtypes"].items())
@@ -106,39 +100,3 @@ def _counts(findings: list[dict[str, Any]]) -> str:
 
 def _licence(licence: dict[str, Any]) -> str:
     return f"{licence.get('expression') or licence.get('name') or 'unknown'} ({licence.get('path', '')})"
-
-
-def _bytes(size: int) -> str:
-    amount = float(size)
-    for unit in ("bytes", "kB", "MB"):
-        if amount < 1000:
-            return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
-        amount /= 1000
-    return f"{amount:.2f} GB"
-
-
-@contextmanager
-def _progress(path: Path) -> Iterator[Told]:
-    """Yield what is told how far the reading is; it shows it on a terminal once it takes a moment."""
-    began = last = time.monotonic()
-    wide = 0
-
-    def told(read: int, total: int) -> None:
-        nonlocal last, wide
-        now = time.monotonic()
-        if not sys.stderr.isatty() or now - began < _SHOWN_AFTER_S or now - last < _EVERY_S:
-            return
-        last = now
-        rate = read / max(now - began, 1e-3)
-        left_s = (total - read) / rate if rate else 0.0
-        text = f"{path}: {_bytes(read)} of {_bytes(total)}, {_bytes(int(rate))}/s, {left_s:.0f} s left"
-        sys.stderr.write("\r" + text.ljust(wide))
-        sys.stderr.flush()
-        wide = len(text)
-
-    try:
-        yield told
-    finally:
-        if wide:
-            sys.stderr.write("\r" + " " * wide + "\r")
-            sys.stderr.flush()
