@@ -8,22 +8,32 @@ from collections.abc import Sequence
 from statistics import median
 
 from weighbridge.probes.checkpoint.catalogue import found
-from weighbridge.probes.checkpoint.report import Finding
+from weighbridge.probes.checkpoint.report import Finding, Severity
+from weighbridge.probes.checkpoint.weights.roles import KNOWN_ROLES
 from weighbridge.probes.checkpoint.weights.statistics import TensorStatistics
 from weighbridge.probes.checkpoint.weights.values import is_float
 
-# Tensors that may well be constant: buffers, norms, biases, what has not been trained yet.
-_MAY_BE_CONSTANT = re.compile(
-    r"bias|norm|mask|inv_freq|rotary|position_ids|num_batches|running_|scale|zero_point|zeros|lora_?b|\bgamma|\bbeta|exp_avg|momentum|"
-    r"optimizer|state\.|g_idx|causal|freqs|sinusoid|pos_emb|counter|step|alibi|ln_|layer_?scale|absmax|quant_map",
+# Tensors that may well be constant, large, or the same in every layer: buffers, norms, biases, what has not been trained yet, sums.
+_NO_WEIGHTS = re.compile(
+    r"bias|norm|mask|inv_freq|rotary|position_ids|num_batches|running_|scale|zero_point|zeros|lora_?b|lora_embedding_b|\bgamma|\bbeta|"
+    r"exp_avg|momentum|optimizer|state\.|g_idx|causal|freqs|sinusoid|pos_emb|pos_embed|counter|step|alibi|ln_|absmax|quant_map|"
+    r"embed_avg|ema_|cluster|anchor|grid|coord|relative_|rel_pos|\bdist|buffer|pe$",
     re.IGNORECASE,
 )
+# A mask is made of infinities.
+_MAY_BE_INFINITE = re.compile(r"mask|causal|alibi|attn\.bias$|slopes", re.IGNORECASE)
+# Arrays without a name: a user's data, perhaps, not weights.
+_NAMELESS = re.compile(r"^array(?: at \d+)?$")
+_PLAIN = frozenset({"f64", "f32", "f16", "bf16"})  # coarser types round many values to 0, each its own share
 LEAST_ELEMENTS = 64  # smaller matrices may be anything
 ABSURD = 1e4  # no weight of a trained matrix is so large
-OUTLIER_FACTOR, OUTLIER_MADS, OUTLIER_LAYERS = 16.0, 12.0, 4
+OUTLIER_FACTOR, OUTLIER_MADS, OUTLIER_LAYERS = 5.0, 6.0, 4
+LEAST_MAD = 0.05  # of logarithms: some models keep every layer's spread the same to four digits
+OUTLIER_ZEROS, USUAL_ZEROS = 0.2, 0.02
+ALL_CONSTANT_ELEMENTS = 4096
 MAX_LISTED = 100
 _MAGICS = ((b"PK\x03\x04", "a zip archive"), (b"\x7fELF", "a program"), (b"\x1f\x8b\x08", "gzip data"), (b"7z\xbc\xaf", "a 7z archive"), (b"#!/", "a script"), (b"%PDF", "a document"))  # fmt: skip
-CHI_SQUARE, PRINTABLE = 8.0, 0.95
+CHI_SQUARE = 8.0
 
 
 def findings(statistics: Sequence[TensorStatistics]) -> list[Finding]:
@@ -36,7 +46,12 @@ def findings(statistics: Sequence[TensorStatistics]) -> list[Finding]:
 
 
 def _say(rule: str, each: TensorStatistics, message: str) -> Finding:
-    return found(f"weights.{rule}", each.path, each.tensor, message)
+    severity = Severity.INFO if rule in _OF_WEIGHTS and _NAMELESS.search(each.tensor) else None
+    return found(f"weights.{rule}", each.path, each.tensor, message, severity=severity)
+
+
+# What is ordinary in an array of data.
+_OF_WEIGHTS = frozenset({"nan", "inf", "constant", "absurd"})
 
 
 def _no_numbers(statistics: Sequence[TensorStatistics]) -> list[Finding]:
@@ -44,7 +59,7 @@ def _no_numbers(statistics: Sequence[TensorStatistics]) -> list[Finding]:
     for each in statistics:
         if each.nan:
             said.append(_say("nan", each, f"{each.nan:,} of {each.elements:,} values are NaN"))
-        if each.inf and not _MAY_BE_CONSTANT.search(each.tensor):
+        if each.inf and not _MAY_BE_INFINITE.search(each.tensor):
             said.append(_say("inf", each, f"{each.inf:,} of {each.elements:,} values are infinite"))
     return said
 
@@ -59,22 +74,29 @@ def _scales(statistics: Sequence[TensorStatistics]) -> list[Finding]:
 
 
 def _empty(statistics: Sequence[TensorStatistics]) -> list[Finding]:
+    """Matrices whose values are all the same, where others are not. Files of nothing but zeros are placeholders as often as damaged:
+    they are named only where tensors have the names of a transformer's."""
+    matrices = [each for each in statistics if _is_matrix(each) and each.elements >= LEAST_ELEMENTS]
+    constant = [each for each in matrices if each.minimum == each.maximum and not each.nan and not each.inf]
     said = []
-    for each in statistics:
-        if (
-            each.measured
-            and each.minimum is not None
-            and each.minimum == each.maximum
-            and not each.nan
-            and not each.inf
-            and each.elements >= LEAST_ELEMENTS
-            and sum(length > 1 for length in each.shape) >= 2
-            and is_float(each.dtype)
-            and not _MAY_BE_CONSTANT.search(each.tensor)
-        ):
-            what = "every value is 0" if each.minimum == 0 else f"every value is {each.minimum:g}"
-            said.append(_say("constant", each, f"{what}: {each.elements:,} of them"))
+    for each in constant:
+        alone = len(constant) == len(matrices)
+        if alone and (each.role not in KNOWN_ROLES or each.elements < ALL_CONSTANT_ELEMENTS):
+            continue
+        what = "every value is 0" if each.minimum == 0 else f"every value is {each.minimum:g}"
+        said.append(_say("constant", each, f"{what}: {each.elements:,} of them"))
     return said
+
+
+def _is_matrix(each: TensorStatistics) -> bool:
+    """Whether this was measured and is a matrix (or more) of weights."""
+    return (
+        each.measured
+        and each.minimum is not None
+        and sum(length > 1 for length in each.shape) >= 2
+        and is_float(each.dtype)
+        and not _NO_WEIGHTS.search(each.tensor)
+    )
 
 
 def _absurd(statistics: Sequence[TensorStatistics]) -> list[Finding]:
@@ -83,44 +105,61 @@ def _absurd(statistics: Sequence[TensorStatistics]) -> list[Finding]:
         if each.minimum is None or each.maximum is None or not is_float(each.dtype) or len(each.shape) < 2:
             continue
         reach = max(abs(each.minimum), abs(each.maximum))
-        if reach > ABSURD and not _MAY_BE_CONSTANT.search(each.tensor):
+        if reach > ABSURD and not _NO_WEIGHTS.search(each.tensor):
             said.append(_say("absurd", each, f"values up to {reach:.3g}"))
     return said
 
 
 def _outliers(statistics: Sequence[TensorStatistics]) -> list[Finding]:
-    """Compare each tensor's spread with the same role in other layers, on a log scale, robustly (median and MAD)."""
-    groups: dict[tuple[str, str], list[TensorStatistics]] = {}
+    """Tensors whose spread, or share of zeros, is unlike that of the same part in the nearest layers."""
+    groups: dict[tuple[str, str, str], list[TensorStatistics]] = {}
     for each in statistics:
-        if each.layer is not None and each.deviation and len(each.shape) >= 2 and is_float(each.dtype):
-            groups.setdefault((each.path.rpartition("/")[0], each.role), []).append(each)
+        if each.layer is not None and each.deviation and _is_matrix(each):
+            tower = each.tensor.partition(f".{each.layer}.")[0]
+            groups.setdefault((each.path.rpartition("/")[0], tower, each.role), []).append(each)
     said = []
     for group in groups.values():
         if len(group) < OUTLIER_LAYERS:
             continue
+        group.sort(key=lambda each: each.layer or 0)
         spreads = [math.log(each.deviation) for each in group if each.deviation]
-        middle = median(spreads)
-        mad = max(median(abs(spread - middle) for spread in spreads), 0.02)
-        for each, spread in zip(group, spreads, strict=True):
-            away = abs(spread - middle)
-            if away > math.log(OUTLIER_FACTOR) and away / mad > OUTLIER_MADS:
-                factor = math.exp(away)
-                side = "wider" if spread > middle else "narrower"
-                message = f"its values spread {factor:,.0f} times {side} than in the other {len(group) - 1} layers"
+        away = [spread - median(_nearest(spreads, at)) for at, spread in enumerate(spreads)]
+        mad = max(median(map(abs, away)), LEAST_MAD)
+        empty = [(each.zeros or 0) / each.elements for each in group]
+        for at, each in enumerate(group):
+            usual = median(_nearest(empty, at))
+            if abs(away[at]) > max(math.log(OUTLIER_FACTOR), OUTLIER_MADS * mad):
+                side = "wider" if away[at] > 0 else "narrower"
+                message = f"its values spread {math.exp(abs(away[at])):,.0f} times {side} than in the nearest layers"
                 said.append(_say("outlier", each, message))
+            elif each.dtype in _PLAIN and empty[at] > OUTLIER_ZEROS and usual < USUAL_ZEROS:
+                said.append(
+                    _say("outlier", each, f"{empty[at]:.0%} of its values are 0, in the nearest layers {usual:.1%}")
+                )
     return said
 
 
+def _nearest(numbers: Sequence[float], at: int) -> list[float]:
+    """Return the four nearest to place `at`, without that."""
+    others = sorted(range(len(numbers)), key=lambda index: (abs(index - at), index))
+    return [numbers[index] for index in others[1:5]]
+
+
 def _doubles(statistics: Sequence[TensorStatistics]) -> list[Finding]:
-    """The same bytes under two names in different layers. Tied embeddings are ordinary, and so are untrained or tiny tensors."""
+    """The same bytes in two places of the file, of different layers. Views of the same bytes, buffers and constants are ordinary."""
     by_digest: dict[tuple[str, str, tuple[int, ...]], list[TensorStatistics]] = {}
+    seen: set[tuple[str, int]] = set()
     for each in statistics:
-        if each.elements >= 1024 and len(each.shape) >= 2 and each.deviation and is_float(each.dtype):
-            by_digest.setdefault((each.digest, each.dtype, each.shape), []).append(each)
+        if each.elements < 1024 or not each.deviation or each.layer is None or not _is_matrix(each):
+            continue
+        if each.region is not None:
+            if (each.path, each.region.offset) in seen:
+                continue
+            seen.add((each.path, each.region.offset))
+        by_digest.setdefault((each.digest, each.dtype, each.shape), []).append(each)
     said = []
     for same in by_digest.values():
-        layers = {(each.layer, each.role) for each in same if each.layer is not None}
-        if len(layers) > 1:
+        if len({(each.layer, each.role) for each in same}) > 1:
             first, *others = same
             said.append(
                 _say("duplicate", others[0], f"the same bytes as {first.tensor} ({len(same)} tensors are alike)")
@@ -139,23 +178,38 @@ def _payloads(statistics: Sequence[TensorStatistics]) -> list[Finding]:
 
 
 def _low_bits(statistics: Sequence[TensorStatistics]) -> list[Finding]:
-    """Lowest bytes that are text or far from uniform in a few float tensors where most are uniform."""
-    looked = [
-        each for each in statistics if each.low_bits and each.dtype == "f32" and each.low_bits.get("short", 0) < 0.5
-    ]
-    short = [
-        each for each in statistics if each.low_bits and each.dtype == "f32" and each.low_bits.get("short", 0) >= 0.5
-    ]
+    """Lowest bytes that read as text; of float32 also such as are far from random where others are not, or filled where others are empty."""
+    matrices = [each for each in statistics if each.low_bits and _is_matrix(each)]
+    full = [each for each in matrices if each.dtype == "f32" and not _is_short(each)]
+    short = [each for each in matrices if each.dtype == "f32" and _is_short(each)]
     said = []
-    for each in looked:
+    for each in matrices:
         bits = each.low_bits or {}
-        if bits["printable"] > PRINTABLE:
-            said.append(_say("low-bits", each, f"{bits['printable']:.0%} of the lowest bytes are letters and signs"))
-        elif bits["chi_square"] > CHI_SQUARE and _odd_one_out(each, looked):
+        if bits["text_windows"]:
+            share = bits["text_windows"] / max(bits["windows"], 1)
+            said.append(_say("low-bits", each, f"the lowest bytes read as text in {share:.1%} of the tensor"))
+        elif each.dtype != "f32":
+            continue
+        elif _is_short(each):
+            # An embedding may have been given new rows that were never in 16 bits.
+            if bits["filled_windows"] and each.role not in ("embedding", "head"):
+                share = bits["filled_windows"] / bits["windows"]
+                said.append(
+                    _say("low-bits", each, f"the lowest 16 bits are empty, but filled in {share:.1%} of the tensor")
+                )
+        elif bits["chi_square"] > CHI_SQUARE and _odd_one_out(each, full):
             said.append(_say("low-bits", each, "the lowest bytes are far from random, unlike in most other tensors"))
-        elif short and len(short) >= 4 * len(looked) and len(each.shape) >= 2 and each.elements > 4096:
+        elif bits["uneven_windows"] and bits["chi_square"] < CHI_SQUARE and each.role not in ("embedding", "head"):
+            share = bits["uneven_windows"] / bits["windows"]
+            said.append(_say("low-bits", each, f"the lowest bytes are far from random in {share:.1%} of the tensor"))
+        elif short and len(short) >= 4 * len(full):
             said.append(_say("low-bits", each, "its lowest 16 bits are filled, in most other tensors they are empty"))
     return said
+
+
+def _is_short(each: TensorStatistics) -> bool:
+    """Whether most of the float32 values have 16 lowest bits that are 0: they were bfloat16 once."""
+    return bool(each.low_bits and each.low_bits.get("short", 0) >= 0.5)
 
 
 def _odd_one_out(each: TensorStatistics, looked: Sequence[TensorStatistics]) -> bool:

@@ -1,8 +1,8 @@
 """A short mark of a model's weights that survives quantisation and fine-tuning: docs/formats/fingerprint.md.
 
 Of each matrix that conversions leave in place (embedding, values and output of attention, feed-forward), 64 runs of 32 neighbouring values
-at fixed places are each multiplied by a fixed pattern of signs and added up; the sign of each sum is one bit. Models of one descent share
-nearly all bits, unrelated ones half of them. (Sign random projections: Charikar 2002, "Similarity estimation techniques from rounding
+at fixed places are each multiplied by a fixed pattern of signs, after their mean was taken away, and added up; the sign of each sum is one
+bit. Models of one descent share nearly all bits, unrelated ones half of them. (Sign random projections: Charikar 2002, "Similarity estimation techniques from rounding
 algorithms".)
 """
 
@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from weighbridge.probes.checkpoint.weights.statistics import RUN, RUNS, TensorStatistics
+from weighbridge.probes.checkpoint.weights.statistics import MARK, RUN, RUNS, TensorStatistics
 
-VERSION = "wbf1"
+VERSION = MARK
 # Conversion to GGUF reorders the rows of queries and keys, so they are left out.
 ROLES = ("embedding", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down")
 LEAST_BITS = 512  # fewer say too little
@@ -33,6 +33,11 @@ class Fingerprint:
     """`bits` maps "layer.role" (or "role") to 64 bits."""
 
     bits: Mapping[str, int]
+
+    @property
+    def layers(self) -> frozenset[int]:
+        """The numbers of the layers that are in it."""
+        return frozenset(_by_layer(self))
 
     def as_json(self) -> dict[str, Any]:
         """Return {"version", "bits": {place: 16 hexadecimal digits}}."""
@@ -75,7 +80,12 @@ def projections(each: TensorStatistics) -> npt.NDArray[np.float64] | None:
     """Return the 64 sums of a tensor, None where it has no samples or they are no numbers."""
     if each.samples is None:
         return None
-    sums = (each.samples.astype(np.float64) * _signs()).sum(1)
+    values = each.samples.astype(np.float64)
+    if not np.isfinite(values).all() or each.minimum == each.maximum:
+        return None
+    with np.errstate(all="ignore"):  # float64 weights may be huge
+        # The mean of a run is no mark of a model: left in, matrices that are shifted alike would look alike.
+        sums = ((values - values.mean(1, keepdims=True)) * _signs()).sum(1)
     return sums if np.isfinite(sums).all() and sums.any() else None
 
 
@@ -97,14 +107,59 @@ def fingerprint(statistics: Sequence[TensorStatistics]) -> Fingerprint | None:
     return Fingerprint(bits) if len(bits) * RUNS >= LEAST_BITS else None
 
 
-def likeness(one: Fingerprint, other: Fingerprint) -> Likeness | None:
-    """Return how alike two fingerprints are, None where they share too few places."""
-    shared = one.bits.keys() & other.bits.keys()
+def likeness(one: Fingerprint, other: Fingerprint, layers: Mapping[int, int] | None = None) -> Likeness | None:
+    """Return how alike two fingerprints are, None where they share too few places.
+
+    `layers` says which layer of `other` stands for a layer of `one` (`aligned_layers`); without it, the one of the same number.
+    """
+    shared = [(name, there) for name in one.bits if (there := _moved(name, layers)) in other.bits]
     total = len(shared) * RUNS
     if total < LEAST_BITS:
         return None
-    differing = sum((one.bits[name] ^ other.bits[name]).bit_count() for name in shared) / total
+    differing = sum((one.bits[here] ^ other.bits[there]).bit_count() for here, there in shared) / total
     z = 1.959963984540054
     centre = (differing + z * z / (2 * total)) / (1 + z * z / total)
     half = z * math.sqrt(differing * (1 - differing) / total + z * z / (4 * total * total)) / (1 + z * z / total)
     return Likeness(differing, total, max(0.0, centre - half), min(1.0, centre + half))
+
+
+def aligned_layers(one: Fingerprint, other: Fingerprint) -> dict[int, int]:
+    """Return which layer of `other` each layer of `one` descends from, for models whose layers were dropped, repeated or moved.
+
+    A layer descends from the one that is most like it, if so few bits differ that strangers hardly ever do (`RELATED`, and 5.5
+    standard deviations from one half). Layers that descend from none are left out.
+    """
+    ours, theirs = _by_layer(one), _by_layer(other)
+    found = {}
+    for layer, roles in ours.items():
+        # The layer of the same number first: of two that are equally alike it is the one.
+        candidates = sorted(theirs, key=lambda number: (abs(number - layer), number))[:MAX_LAYERS]
+        best, least = None, 1.0
+        for number in candidates:
+            shared = roles.keys() & theirs[number].keys()
+            total = len(shared) * RUNS
+            differing = sum((roles[role] ^ theirs[number][role]).bit_count() for role in shared)
+            if total and differing / total < min(least, RELATED, 0.5 - 5.5 * 0.5 / math.sqrt(total)):
+                best, least = number, differing / total
+        if best is not None:
+            found[layer] = best
+    return found
+
+
+MAX_LAYERS = 400  # a model has hardly more; a file can say anything
+
+
+def _by_layer(mark: Fingerprint) -> dict[int, dict[str, int]]:
+    layers: dict[int, dict[str, int]] = {}
+    for name, value in mark.bits.items():
+        number, dot, role = name.partition(".")
+        if dot and number.isdecimal() and (int(number) in layers or len(layers) < MAX_LAYERS):
+            layers.setdefault(int(number), {})[role] = value
+    return layers
+
+
+def _moved(name: str, layers: Mapping[int, int] | None) -> str:
+    number, dot, role = name.partition(".")
+    if layers is None or not dot or not number.isdecimal():
+        return name
+    return f"{layers[int(number)]}.{role}" if int(number) in layers else ""

@@ -106,7 +106,7 @@ def _q8_1(blocks: Bytes) -> F32:
 def _pairs(packed: Bytes) -> Bytes:
     """Return the 2-bit codes of (n, 64) bytes in the K types' order, (n, 256): 32 bytes give four runs of 32."""
     shifts = np.array([0, 2, 4, 6], np.uint8).reshape(1, 1, 4, 1)
-    return ((packed.reshape(-1, 2, 1, 32) >> shifts) & 3).reshape(-1, 256)
+    return np.asarray((packed.reshape(-1, 2, 1, 32) >> shifts) & 3, np.uint8).reshape(-1, 256)
 
 
 def _q2_k(blocks: Bytes) -> F32:
@@ -187,7 +187,8 @@ class _Decoded:
         assert floats is not None
         step = DECODED_ELEMENTS // self.unit_elements * self.unit_bytes
         for start in range(0, block.size, step):
-            floats.measure(self.decode(block[start : start + step]).view(np.uint8), into)
+            decoded: Any = self.decode(block[start : start + step]).view(np.uint8)
+            floats.measure(decoded, into)
 
     def decode(self, block: Bytes) -> F32:
         with np.errstate(all="ignore"):  # scales may be anything

@@ -50,7 +50,10 @@ class Moments:
             return
         both = self.count + count
         apart = mean - self.mean
-        self.mean += apart * (count / both)
+        if math.isfinite(apart):
+            self.mean += apart * (count / both)
+        else:  # two float64 means at the opposite ends of the range
+            self.mean = self.mean * (self.count / both) + mean * (count / both)
         self.spread += spread + apart * apart * (self.count * (count / both))
         self.count = both
 

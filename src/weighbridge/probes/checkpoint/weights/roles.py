@@ -42,6 +42,8 @@ _ROLES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     )
 )
 
+KNOWN_ROLES = frozenset(role for _, role in _ROLES)
+
 
 def place_of(name: str) -> tuple[int | None, str]:
     """Return (layer, role). The layer is None for tensors outside of layers.
@@ -57,8 +59,20 @@ def place_of(name: str) -> tuple[int | None, str]:
     ending = ".bias" if rest.endswith((".bias", "_bias")) else ""
     for pattern, role in _ROLES:
         if pattern.search(rest if match else name):
-            return layer, _expert(rest, role) + ending
+            return layer, _expert(rest, role) + (ending or _part(rest))
     return layer, rest.removesuffix(".weight") or name
+
+
+# What belongs to a quantised matrix, or to training it, is no matrix of that role.
+_PARTS = re.compile(
+    r"\.((?:weight_|input_|output_|k_|v_)?(?:scales?|scale_inv|zeros?|zero_point)|qzeros|qweight|weight_packed|weight_shape|g_idx|"
+    r"absmax|nested_absmax|quant_map|nested_quant_map|quant_state[\w.]*|SCB|weight\.\w[\w.]*|exp_avg|exp_avg_sq|momentum_buffer)$"
+)
+
+
+def _part(rest: str) -> str:
+    match = _PARTS.search(rest)
+    return "." + match[1] if match else ""
 
 
 def _expert(rest: str, role: str) -> str:

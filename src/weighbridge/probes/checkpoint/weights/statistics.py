@@ -6,8 +6,10 @@ first values of every row.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -22,10 +24,14 @@ from weighbridge.probes.checkpoint.weights.roles import place_of
 
 Bytes = npt.NDArray[np.uint8]
 
+MARK = "wbf1"  # the version of the fingerprint: docs/formats/fingerprint.md
 RUNS, RUN = 64, 32  # samples of each tensor: so many runs of so many neighbouring elements
 ROW_SAMPLE = 64  # elements looked at of each row of an embedding
 MAX_ROW_BYTES = 96 << 20
-_LOW_EVERY = 64  # of so many blocks one is looked at for its lowest bits
+WINDOW = 256  # so many of the values that are looked at for their lowest bits are judged together
+# Of large tensors every so manieth value is looked at: a window spans WINDOW times as many.
+LOW_STRIDES = {"f32": 32, "f16": 128, "bf16": 128}
+_LOW_VALUES = {"f32": 1 << 16, "f16": 1 << 14, "bf16": 1 << 14}  # of smaller tensors more of them, at most all
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,7 @@ class TensorStatistics:
     """What is known of one tensor. Numbers are None where the values were not measured (`measured` False) or there are none.
 
     `minimum` to `deviation` are of the finite values. `digest` names the bytes (XXH3, 128 bits: equal bytes are found, forgery is not
-    guarded against). `scales` are the block scales of quantised types: (smallest, largest, how many are 0, NaN or Inf). `low_bits`: how
+    guarded against). `scales` are the block scales of quantised types: (smallest, largest, how many are 0, NaN, Inf; no extremes where none is finite). `low_bits`: how
     far the lowest byte is from uniform (see low_bits). `samples` are values at fixed places, for the fingerprint.
     """
 
@@ -54,7 +60,7 @@ class TensorStatistics:
     nan: int | None = None
     inf: int | None = None
     zeros: int | None = None
-    scales: tuple[float, float, int, int, int] | None = None
+    scales: tuple[float | None, float | None, int, int, int] | None = None
     low_bits: dict[str, float] | None = None
     samples: npt.NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
     row_norms: npt.NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
@@ -100,7 +106,9 @@ class Accumulator:
         self.head = b""
         self.layout = layout
         self.scales: _Scales | None = _Scales(layout.scales[0]) if layout and layout.scales else None
-        self.low = _LowBits(region.dtype) if region.dtype in ("f32", "f16", "bf16") and not region.big_endian else None
+        self.low = (
+            _LowBits(region.dtype, self.elements) if region.dtype in LOW_STRIDES and not region.big_endian else None
+        )
         self.samples = _Samples(self)
         self.rows = (
             _Rows(self) if self.role in ("embedding", "head") and len(region.shape) == 2 and self.kernel else None
@@ -213,39 +221,85 @@ class _Scales:
         negative = int(plain.max()) >= 0x8000
         self.low = min(self.low, float(found.ravel()[int(plain.argmax() if negative else plain.argmin())]))
 
-    def result(self) -> tuple[float, float, int, int, int] | None:
-        return (self.low, self.high, self.zeros, self.nan, self.inf) if self.low <= self.high else None
+    def result(self) -> tuple[float | None, float | None, int, int, int] | None:
+        if self.low <= self.high:
+            return self.low, self.high, self.zeros, self.nan, self.inf
+        return (None, None, self.zeros, self.nan, self.inf) if self.nan or self.inf else None
 
 
 class _LowBits:
-    """Counts the lowest byte of a sample of the values."""
+    """Looks at the lowest byte of values at even distances, in windows of `WINDOW` of them.
 
-    def __init__(self, dtype: str) -> None:
-        self.width = 4 if dtype == "f32" else 2
+    A window reads as text when nearly all its lowest bytes are printable, many different ones, and the values have both signs (norms
+    in 16 bits that all lie between a half and one would read as text, too). It is uneven when one byte makes up a fifth of it, and
+    filled when few of its values have 16 lowest bits that are 0. Values that are 0 are left out.
+    """
+
+    def __init__(self, dtype: str, elements: int) -> None:
+        self.words = np.uint32 if dtype == "f32" else np.uint16
+        self.sign = 31 if dtype == "f32" else 15
+        self.stride = max(1, min(LOW_STRIDES[dtype], elements // _LOW_VALUES[dtype]))
         self.counts = np.zeros(256, np.int64)
-        self.seen = self.looked = self.short = 0
+        self.short = self.windows = self.text = self.uneven = self.filled = 0
 
     def take(self, block: Bytes) -> None:
-        if self.seen % _LOW_EVERY == 0:
-            part = block[: 1 << 15]
-            self.counts += np.bincount(part[:: self.width], minlength=256)
-            if self.width == 4:
-                self.looked += part.size // 4
-                self.short += int(np.count_nonzero(part[: part.size // 4 * 4].view(np.uint16)[::2] == 0))
-        self.seen += 1
+        words = np.ascontiguousarray(block.view(self.words)[:: self.stride])
+        if not words.all():
+            words = words[words != 0]
+        windows = -(-words.size // WINDOW)
+        if not windows:
+            return
+        low = words.astype(np.uint8).astype(np.intp)  # the lowest byte
+        low += (
+            _WINDOW_STARTS[: words.size] if words.size <= _WINDOW_STARTS.size else np.arange(words.size) // WINDOW * 256
+        )
+        counts = np.bincount(low, minlength=windows * 256).reshape(windows, 256)
+        self.counts += counts.sum(0)
+        whole = words.size // WINDOW
+        self.windows += whole
+        text = counts[:whole, 32:127].sum(1) + counts[:whole, _BREAKS].sum(1)
+        for at in np.flatnonzero(text >= 0.95 * WINDOW):
+            negative = int(np.count_nonzero(words[at * WINDOW : (at + 1) * WINDOW] >> self.sign))
+            signs = min(negative, WINDOW - negative) > WINDOW / 10
+            self.text += int(signs and np.count_nonzero(counts[at]) >= 16)
+        if self.sign == 31:
+            short = words.astype(np.uint16) == 0
+            self.short += int(np.count_nonzero(short))
+            filled = short[: whole * WINDOW].reshape(whole, WINDOW).sum(1) < WINDOW / 2
+            self.filled += int(np.count_nonzero(filled))
+            self.uneven += int(np.count_nonzero(counts[:whole].max(1, initial=0) > WINDOW / 5))
 
     def result(self) -> dict[str, float] | None:
-        """Return how many were looked at, the chi-square of the lowest byte per degree of freedom, and the share with 16 low zeros."""
+        """Return how many were looked at, the chi-square of the lowest byte per degree of freedom, the share that is printable, and
+        how many windows there are, how many read as text; of float32 the share with 16 low zeros, the filled and the uneven windows."""
         total = int(self.counts.sum())
         if total < 4096:
             return None
         expected = total / 256
         chi = float(((self.counts - expected) ** 2).sum() / expected / 255)
-        text = float(self.counts[32:127].sum() + self.counts[[9, 10, 13]].sum()) / total
+        text = float(self.counts[32:127].sum() + self.counts[_BREAKS].sum()) / total
         known = {"looked_at": float(total), "chi_square": round(chi, 3), "printable": round(text, 4)}
-        if self.looked:
-            known["short"] = round(self.short / self.looked, 4)
+        known |= {"windows": float(self.windows), "text_windows": float(self.text)}
+        if self.sign == 31:
+            known |= {
+                "short": round(self.short / total, 4),
+                "filled_windows": float(self.filled),
+                "uneven_windows": float(self.uneven),
+            }
         return known
+
+
+_BREAKS = [9, 10, 13]
+_WINDOW_STARTS = np.arange(values.BLOCK_BYTES // 4 // LOW_STRIDES["f32"]) // WINDOW * 256
+
+
+@cache
+def run_offsets() -> list[int]:
+    """Return where in each of the `RUNS` equal parts of a tensor its run lies, in 256ths: byte 4 of SHA-256("wbf1:i").
+
+    At even distances all runs would begin in the same column of most matrices, and say nothing of the others.
+    """
+    return [hashlib.sha256(f"{MARK}:{i}".encode()).digest()[4] for i in range(RUNS)]
 
 
 class _Samples:
@@ -259,8 +313,8 @@ class _Samples:
         if owner.kernel is None or len(region.shape) < 2 or runs < RUNS or not values.is_float(region.dtype):
             return
         unit, width = owner.unit_elements, owner.unit_bytes
-        for i in range(RUNS):
-            first = i * runs // RUNS * RUN
+        self.firsts = [(i * runs + each * runs // 256) // RUNS * RUN for i, each in enumerate(run_offsets())]
+        for first in self.firsts:
             units = first // unit, (first + RUN - 1) // unit + 1
             self.wanted.append((units[0] * width, units[1] * width))
         self.size = self.wanted[0][1] - self.wanted[0][0]
@@ -286,11 +340,10 @@ class _Samples:
             return None
         decoded = self.owner.kernel.decode(self.kept.ravel()).reshape(RUNS, -1)
         unit = self.owner.unit_elements
-        runs = self.owner.elements // RUN
         out = np.empty((RUNS, RUN), np.float32)
-        for i in range(RUNS):
-            first = i * runs // RUNS * RUN % unit
-            out[i] = decoded[i, first : first + RUN]
+        with np.errstate(all="ignore"):  # float64 may be more than a float32 holds
+            for i, each in enumerate(self.firsts):
+                out[i] = decoded[i, each % unit : each % unit + RUN]
         return out
 
 
@@ -332,5 +385,6 @@ class _Rows:
         for start in range(0, self.kept.shape[0], step):
             part = self.owner.kernel.decode(np.ascontiguousarray(self.kept[start : start + step]).ravel())
             part = part.reshape(-1, part.size // min(step, self.kept.shape[0] - start)).astype(np.float64)
-            norms[start : start + step] = np.sqrt((part * part).sum(1))
+            with np.errstate(all="ignore"):  # rows of huge float64 values have no length in float32
+                norms[start : start + step] = np.sqrt((part * part).sum(1))
         return norms

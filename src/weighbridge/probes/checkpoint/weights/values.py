@@ -25,8 +25,11 @@ _F16_SCALE = np.float32(2.0**112)  # the exponent biases of float32 and float16 
 class Kernel(Protocol):
     """How one dtype is read. Blocks given to `measure` and `decode` hold whole units and are aligned to `alignment` bytes."""
 
-    unit_elements: int
-    unit_bytes: int
+    @property
+    def unit_elements(self) -> int: ...
+
+    @property
+    def unit_bytes(self) -> int: ...
 
     def measure(self, block: Bytes, into: Moments) -> None:
         """Add the values of `block` to `into`."""
