@@ -80,10 +80,10 @@ def projections(each: TensorStatistics) -> npt.NDArray[np.float64] | None:
     """Return the 64 sums of a tensor, None where it has no samples or they are no numbers."""
     if each.samples is None:
         return None
-    values = each.samples.astype(np.float64)
-    if not np.isfinite(values).all() or each.minimum == each.maximum:
-        return None
-    with np.errstate(all="ignore"):  # float64 weights may be huge
+    with np.errstate(all="ignore"):  # samples may be any bits
+        values = each.samples.astype(np.float64)
+        if not np.isfinite(values).all() or each.minimum == each.maximum:
+            return None
         # The mean of a run is no mark of a model: left in, matrices that are shifted alike would look alike.
         sums = ((values - values.mean(1, keepdims=True)) * _signs()).sum(1)
     return sums if np.isfinite(sums).all() and sums.any() else None

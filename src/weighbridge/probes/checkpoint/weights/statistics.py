@@ -115,6 +115,8 @@ class Accumulator:
         )
         self.chunk = max(self.unit_bytes, values.BLOCK_BYTES // self.unit_bytes // 4 * 4 * self.unit_bytes)
 
+    # Any bits may come: signalling NaN, and values whose squares overflow, are counted and measured, not warned of.
+    @np.errstate(all="ignore")
     def feed(self, block: Bytes) -> None:
         """Take the next bytes."""
         self.digest.update(block.data)
@@ -152,6 +154,7 @@ class Accumulator:
             if self.low is not None:
                 self.low.take(block)
 
+    @np.errstate(all="ignore")
     def result(self) -> TensorStatistics:
         """Return the statistics of all that was given."""
         region = self.region
@@ -341,9 +344,8 @@ class _Samples:
         decoded = self.owner.kernel.decode(self.kept.ravel()).reshape(RUNS, -1)
         unit = self.owner.unit_elements
         out = np.empty((RUNS, RUN), np.float32)
-        with np.errstate(all="ignore"):  # float64 may be more than a float32 holds
-            for i, each in enumerate(self.firsts):
-                out[i] = decoded[i, each % unit : each % unit + RUN]
+        for i, each in enumerate(self.firsts):
+            out[i] = decoded[i, each % unit : each % unit + RUN]
         return out
 
 
@@ -385,6 +387,5 @@ class _Rows:
         for start in range(0, self.kept.shape[0], step):
             part = self.owner.kernel.decode(np.ascontiguousarray(self.kept[start : start + step]).ravel())
             part = part.reshape(-1, part.size // min(step, self.kept.shape[0] - start)).astype(np.float64)
-            with np.errstate(all="ignore"):  # rows of huge float64 values have no length in float32
-                norms[start : start + step] = np.sqrt((part * part).sum(1))
+            norms[start : start + step] = np.sqrt((part * part).sum(1))
         return norms
