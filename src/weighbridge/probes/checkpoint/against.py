@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from weighbridge.probes.checkpoint.gguf import Length
 from weighbridge.probes.checkpoint.report import Examined
 from weighbridge.probes.checkpoint.stages import Gathered
 
@@ -24,18 +25,24 @@ def compare_subjects(mine: Gathered, other: Gathered) -> dict[str, Any]:
     from weighbridge.probes.checkpoint.weights.comparison import compare
 
     return {
-        "digest": other.report.subject.get("digest"),
+        "digest": other.listing.digest({file.name: file.passed.sha256 for file in other.files if file.passed}),
         **compare(mine.statistics, other.statistics).as_json(),
         "templates": _differences(_templates(mine.parts), _templates(other.parts)),
         "tokenizer": _differences(_tokenizer(mine), _tokenizer(other)),
     }
 
 
+class _Counted(str):
+    """Says how many entries there are, and nothing of what they are."""
+
+
 def _differences(ours: Mapping[str, str], theirs: Mapping[str, str]) -> dict[str, list[str]]:
-    """Return the names that are the same, differ, are only here and only there."""
+    """Return the names that are the same, differ, are only here and only there; and those of which only the counts were seen to agree."""
     both = ours.keys() & theirs.keys()
+    counted = {name for name in both if ours[name] == theirs[name] and isinstance(ours[name], _Counted)}
     return {
-        "same": sorted(name for name in both if ours[name] == theirs[name]),
+        "same": sorted(name for name in both - counted if ours[name] == theirs[name]),
+        "not_compared": sorted(counted),
         "differ": sorted(name for name in both if ours[name] != theirs[name]),
         "only_here": sorted(ours.keys() - theirs.keys()),
         "only_there": sorted(theirs.keys() - ours.keys()),
@@ -59,5 +66,5 @@ def _tokenizer(gathered: Gathered) -> dict[str, str]:
     for part in gathered.parts:
         for key, value in part.metadata.items():
             if key.startswith("tokenizer.") and "chat_template" not in key:
-                found[key] = repr(value)
+                found[key] = _Counted(f"{value} entries") if isinstance(value, Length) else repr(value)
     return found
