@@ -249,28 +249,27 @@ class _LowBits:
         words = np.ascontiguousarray(block.view(self.words)[:: self.stride])
         if not words.all():
             words = words[words != 0]
-        windows = -(-words.size // WINDOW)
-        if not windows:
-            return
-        low = words.astype(np.uint8).astype(np.intp)  # the lowest byte
-        low += (
-            _WINDOW_STARTS[: words.size] if words.size <= _WINDOW_STARTS.size else np.arange(words.size) // WINDOW * 256
-        )
-        counts = np.bincount(low, minlength=windows * 256).reshape(windows, 256)
-        self.counts += counts.sum(0)
-        whole = words.size // WINDOW
+        low = words.astype(np.uint8)  # the lowest byte
+        whole = low.size // WINDOW
+        rows = low[: whole * WINDOW].reshape(whole, WINDOW)
         self.windows += whole
-        text = counts[:whole, 32:127].sum(1) + counts[:whole, _BREAKS].sum(1)
-        for at in np.flatnonzero(text >= 0.95 * WINDOW):
+        printable = np.count_nonzero((rows - np.uint8(32)) < 95, axis=1)  # but for line ends and tabs
+        for at in np.flatnonzero(printable >= 0.9 * WINDOW):
+            seen = np.bincount(rows[at], minlength=256)
             negative = int(np.count_nonzero(words[at * WINDOW : (at + 1) * WINDOW] >> self.sign))
             signs = min(negative, WINDOW - negative) > WINDOW / 10
-            self.text += int(signs and np.count_nonzero(counts[at]) >= 16)
-        if self.sign == 31:
-            short = words.astype(np.uint16) == 0
-            self.short += int(np.count_nonzero(short))
-            filled = short[: whole * WINDOW].reshape(whole, WINDOW).sum(1) < WINDOW / 2
-            self.filled += int(np.count_nonzero(filled))
-            self.uneven += int(np.count_nonzero(counts[:whole].max(1, initial=0) > WINDOW / 5))
+            text = printable[at] + seen[_BREAKS].sum() >= 0.95 * WINDOW
+            self.text += int(signs and text and np.count_nonzero(seen) >= 16)
+        if self.sign != 31:
+            self.counts += np.bincount(low, minlength=256)
+            return
+        counts = np.bincount(low + _WINDOW_STARTS[: low.size], minlength=whole * 256 + 256).reshape(-1, 256)
+        self.counts += counts.sum(0)
+        self.uneven += int(np.count_nonzero(counts[:whole].max(1, initial=0) > WINDOW / 5))
+        short = words.astype(np.uint16) == 0
+        self.short += int(np.count_nonzero(short))
+        filled = np.count_nonzero(short[: whole * WINDOW].reshape(whole, WINDOW), axis=1) < WINDOW / 2
+        self.filled += int(np.count_nonzero(filled))
 
     def result(self) -> dict[str, float] | None:
         """Return how many were looked at, the chi-square of the lowest byte per degree of freedom, the share that is printable, and
@@ -293,7 +292,9 @@ class _LowBits:
 
 
 _BREAKS = [9, 10, 13]
-_WINDOW_STARTS = np.arange(values.BLOCK_BYTES // 4 // LOW_STRIDES["f32"]) // WINDOW * 256
+_WINDOW_STARTS = (
+    np.arange(values.BLOCK_BYTES // 4) // WINDOW * 256
+)  # where each window counts, of the most values a block has
 
 
 @cache
