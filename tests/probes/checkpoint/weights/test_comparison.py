@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from tests.probes.checkpoint.weights.planted import Model, as_gguf, fine_tuned, measured, merged_lora, transformer
+from tests.probes.checkpoint.weights.test_values import small_float
+from weighbridge.probes.checkpoint.report import Region
 from weighbridge.probes.checkpoint.weights.comparison import compare
 from weighbridge.probes.checkpoint.weights.fingerprint import (
     RELATED,
@@ -20,7 +22,7 @@ from weighbridge.probes.checkpoint.weights.fingerprint import (
     fingerprint,
     likeness,
 )
-from weighbridge.probes.checkpoint.weights.statistics import TensorStatistics
+from weighbridge.probes.checkpoint.weights.statistics import TensorStatistics, accumulator
 
 UP = "model.layers.4.mlp.up_proj.weight"
 
@@ -151,6 +153,24 @@ def test_scales_of_quantised_layers_are_not_taken_for_the_matrices() -> None:
     packed = {name.replace(".weight", ".scales"): np.abs(values) for name, values in model.items()}
     assert fingerprint(measured(packed, "f16")) is None
     assert compare(measured(packed, "f16"), measured(model)).verdict == "not measured"
+
+
+def test_eight_bit_floats_with_a_scale_of_their_own_are_a_quantisation() -> None:
+    """The values lack their scale, which is a tensor beside them; their signs still tell the descent."""
+    model = transformer(1)
+    codes = np.array([small_float(code, 4, False) for code in range(127)])
+    raw = []
+    for name, values in model.items():
+        if values.ndim > 1:
+            steps = np.abs(values) / np.abs(values).max() * 448
+            nearest = (
+                np.abs(steps.ravel()[:, None] - codes).argmin(1).astype(np.uint8)
+                | (values.ravel() < 0).astype(np.uint8) << 7
+            )
+            taker = accumulator(Region(name, 0, nearest.size, "f8_e4m3", values.shape), "model")
+            taker.feed(nearest)
+            raw.append(taker.result())
+    assert compare(raw, [each for each in measured(model, "bf16") if len(each.shape) > 1]).verdict == "a quantisation"
 
 
 def test_permuted_rows_cannot_be_seen_through() -> None:

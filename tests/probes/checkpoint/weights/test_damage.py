@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -262,3 +263,14 @@ def test_a_tensor_that_begins_as_an_archive_is_found() -> None:
     model = transformer(1)
     model[QUERY].view(np.uint8).ravel()[:4] = np.frombuffer(b"\x7fELF", np.uint8)
     assert "weights.payload" in {each.rule for each in said(model)}
+
+
+def test_a_file_of_very_many_layers_is_judged_in_linear_time() -> None:
+    """Tens of thousands of layers, as only a hostile file has them, take seconds and are compared with their neighbours alone."""
+    from dataclasses import replace
+
+    one = next(each for each in measured({QUERY: transformer(1)[QUERY]}))
+    many = [replace(one, tensor=f"blk.{i}.attn_q.weight", layer=i, digest=str(i)) for i in range(30_000)]
+    start = time.perf_counter()
+    assert findings(many) == []
+    assert time.perf_counter() - start < 20

@@ -21,17 +21,9 @@ from weighbridge.probes.checkpoint.weights.fingerprint import (
 )
 from weighbridge.probes.checkpoint.weights.statistics import TensorStatistics
 
-# Twice the relative distance that rounding to a type was measured to make (docs/formats/fingerprint.md). Coarser types: no limit.
-_ROUNDING = {
-    "f64": 0.0,
-    "f32": 1e-6,
-    "f16": 0.002,
-    "bf16": 0.005,
-    "f8_e4m3": 0.08,
-    "f8_e5m2": 0.15,
-    "q8_0": 0.03,
-    "q6_k": 0.06,
-}
+# Some three times the relative distance that rounding to a type was measured to make (docs/methods/weights.md). Coarser types have no limit, nor
+# have 8-bit floats, whose values are mostly multiplied by a scale that is kept elsewhere.
+_ROUNDING = {"f64": 0.0, "f32": 1e-6, "f16": 0.002, "bf16": 0.005, "q8_0": 0.03}
 STANDARD_ERROR = 0.09  # of a distance that is estimated from 64 projections: 1 / sqrt(2 * 64)
 MAX_LISTED = 500
 

@@ -141,7 +141,8 @@ def _outliers(statistics: Sequence[TensorStatistics]) -> list[Finding]:
 
 def _nearest(numbers: Sequence[float], at: int) -> list[float]:
     """Return the four nearest to place `at`, without that."""
-    others = sorted(range(len(numbers)), key=lambda index: (abs(index - at), index))
+    near = range(max(0, at - 4), min(len(numbers), at + 5))
+    others = sorted(near, key=lambda index: (abs(index - at), index))
     return [numbers[index] for index in others[1:5]]
 
 
@@ -182,6 +183,8 @@ def _low_bits(statistics: Sequence[TensorStatistics]) -> list[Finding]:
     matrices = [each for each in statistics if each.low_bits and _is_matrix(each)]
     full = [each for each in matrices if each.dtype == "f32" and not _is_short(each)]
     short = [each for each in matrices if each.dtype == "f32" and _is_short(each)]
+    chi_squares = [each.low_bits["chi_square"] for each in full if each.low_bits]
+    usual = median(chi_squares) if len(chi_squares) > 4 else math.inf
     said = []
     for each in matrices:
         bits = each.low_bits or {}
@@ -197,7 +200,7 @@ def _low_bits(statistics: Sequence[TensorStatistics]) -> list[Finding]:
                 said.append(
                     _say("low-bits", each, f"the lowest 16 bits are empty, but filled in {share:.1%} of the tensor")
                 )
-        elif bits["chi_square"] > CHI_SQUARE and _odd_one_out(each, full):
+        elif bits["chi_square"] > CHI_SQUARE and usual < 2.0:
             said.append(_say("low-bits", each, "the lowest bytes are far from random, unlike in most other tensors"))
         elif bits["uneven_windows"] and bits["chi_square"] < CHI_SQUARE and each.role not in ("embedding", "head"):
             share = bits["uneven_windows"] / bits["windows"]
@@ -210,11 +213,6 @@ def _low_bits(statistics: Sequence[TensorStatistics]) -> list[Finding]:
 def _is_short(each: TensorStatistics) -> bool:
     """Whether most of the float32 values have 16 lowest bits that are 0: they were bfloat16 once."""
     return bool(each.low_bits and each.low_bits.get("short", 0) >= 0.5)
-
-
-def _odd_one_out(each: TensorStatistics, looked: Sequence[TensorStatistics]) -> bool:
-    others = [one.low_bits["chi_square"] for one in looked if one is not each and one.low_bits]
-    return len(others) >= 4 and median(others) < 2.0
 
 
 def _undertrained(statistics: Sequence[TensorStatistics]) -> list[Finding]:
