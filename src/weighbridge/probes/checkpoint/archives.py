@@ -7,7 +7,7 @@ from weighbridge.probes.checkpoint.catalogue import found
 from weighbridge.probes.checkpoint.examine import Context
 from weighbridge.probes.checkpoint.report import Examined, NotExamined
 from weighbridge.probes.checkpoint.source import Source
-from weighbridge.probes.checkpoint.zip_archive import CENTRAL, LOCAL, examine_members, find_end, read_zip
+from weighbridge.probes.checkpoint.zip_archive import CENTRAL, LOCAL, LOCATOR64, examine_members, find_end, read_zip
 
 _SEVEN = b"7z\xbc\xaf\x27\x1c"
 _OTHERS = ((_SEVEN, "7z"), (b"Rar!\x1a\x07", "rar"), (b"MSCF\0\0\0\0", "cab"), (b"!<arch>\n", "ar"), (b"070701", "cpio"), (b"xar!", "xar"), (b"hsqs", "squashfs"))  # fmt: skip
@@ -27,7 +27,9 @@ def _is_zip_behind(source: Source) -> bool:
     size, offset = int.from_bytes(record[12:16], "little"), int.from_bytes(record[16:20], "little")
     if size == 0 and offset == 0:
         return end == 0
-    return source.read(end - size, 4) == CENTRAL or source.read(offset, 4) == CENTRAL or offset == 0xFFFFFFFF
+    long_record = 76 if source.read(end - 20, 4) == LOCATOR64 else 0  # the 64-bit record and its locator
+    begins = (end - long_record - size, offset)
+    return offset == 0xFFFFFFFF or any(place >= 0 and source.read(place, 4) == CENTRAL for place in begins)
 
 
 def _other(head: bytes) -> str | None:

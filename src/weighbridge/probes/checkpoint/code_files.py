@@ -35,7 +35,10 @@ def examine_code(files: Sequence[Examined]) -> tuple[list[Finding], list[NotExam
     for file in files:
         data = file.metadata.get("json")
         name = file.path.rsplit("!", 1)[-1]
-        if isinstance(data, dict) and _SETTINGS.search(name):
+        if name.endswith("custom_generate/generate.py"):
+            message = "replaces how the model generates: it runs with trust_remote_code"
+            findings.append(found("code.remote-code", file.path, "file", message))
+        if isinstance(data, dict | list) and _SETTINGS.search(name):
             called |= set(_settings(file, data, findings))
         if isinstance(data, dict) and name.rsplit("/", 1)[-1] == "package.json":
             _package(file, data, findings)
@@ -62,7 +65,7 @@ def examine_code(files: Sequence[Examined]) -> tuple[list[Finding], list[NotExam
     return findings, left
 
 
-def _settings(file: Examined, data: dict[str, Any], findings: list[Finding]) -> Iterator[str]:
+def _settings(file: Examined, data: Any, findings: list[Finding]) -> Iterator[str]:
     """Say which settings run code; yield the names of the modules that they call."""
 
     def say(rule: str, where: str, message: str) -> None:
@@ -90,7 +93,7 @@ def _settings(file: Examined, data: dict[str, Any], findings: list[Finding]) -> 
             if value.startswith("sentence_transformers."):
                 continue
             say("remote-code", where, f"the module {value!r} runs with trust_remote_code")
-    if file.path.rsplit("/", 1)[-1] == "model_index.json":
+    if file.path.rsplit("/", 1)[-1] == "model_index.json" and isinstance(data, dict):
         for name, value in data.items():
             if isinstance(value, list) and len(value) == 2 and isinstance(value[0], str) and value[0] == name:
                 say("remote-code", name, f"the part {name!r} is code of the repository itself")

@@ -41,6 +41,43 @@ FORMATS: tuple[str, ...] = (
 TEXTS: tuple[str, ...] = ("texts",)
 
 
+# Formats that can run code when they are loaded, and ends of names that promise something that cannot.
+_RUN_CODE = frozenset({"pickle", "torch zip", "torch legacy", "torchscript", "torch package", "keras v3"})
+_SAFE_NAMES = (
+    *(
+        ".safetensors",
+        ".gguf",
+        ".npy",
+        ".onnx",
+        ".json",
+        ".jsonl",
+        ".txt",
+        ".md",
+        ".rst",
+        ".csv",
+        ".tsv",
+        ".yaml",
+        ".yml",
+    ),
+    *(
+        ".toml",
+        ".cfg",
+        ".ini",
+        ".xml",
+        ".html",
+        ".svg",
+        ".png",
+        ".jpg",
+        ".jpeg",
+        ".gif",
+        ".webp",
+        ".pdf",
+        ".wav",
+        ".mp4",
+    ),
+)
+
+
 class Spent(Exception):
     """The allowance is used up. Caught in `examine`: what was left is "not examined"."""
 
@@ -121,6 +158,9 @@ def examine(source: Source, context: Context) -> Examined:
             )
     else:
         result.not_examined.append(NotExamined(source.path, "not understood: no known format"))
+    if result.format in _RUN_CODE and source.path.lower().endswith(_SAFE_NAMES):
+        message = f"by its content a {result.format}, which can run code; by its name none"
+        result.findings.append(found("file.extension", source.path, "file", message))
     _move(result, source.base)
     return result
 
@@ -139,6 +179,7 @@ def _examiner(name: str) -> Examiner:
 def _move(result: Examined, base: int | None) -> None:
     """Have regions and checksums count from the beginning of the file on disk; those of unpacked bytes cannot be."""
     if base is None:
+        result.not_measured += len(result.regions)
         result.regions.clear()
         result.checksums.clear()
     elif base:

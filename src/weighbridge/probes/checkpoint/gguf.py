@@ -21,7 +21,8 @@ _MAX_COUNT = 1 << 20  # of keys and of tensors: far beyond any model
 _MAX_TEXT = 1 << 20  # longer texts are not kept
 _MAX_KEPT = 16 << 20
 _KEPT_ITEMS = 64
-_MAX_NAME = 255
+_MAX_NAME = 63  # bytes; llama.cpp refuses 64 and more
+IMPOSSIBLE = 1 << 40  # a count, length or place beyond this is no accident: it makes a careless loader overflow
 _PADDING_LOOKED_AT = 4096
 _SIMPLE = {
     "F32": "f32",
@@ -36,7 +37,11 @@ _SIMPLE = {
 
 
 class _Damaged(Exception):
-    """Nothing behind this place can be read."""
+    """Nothing behind this place can be read. `stated` is the count, length or place that cannot be true."""
+
+    def __init__(self, what: str, stated: int = 0) -> None:
+        super().__init__(what)
+        self.rule = "impossible" if stated >= IMPOSSIBLE else "damaged"
 
 
 def matches(source: Source, head: bytes) -> bool:
@@ -51,7 +56,7 @@ def examine(source: Source, into: Examined, context: Context) -> None:
     try:
         reader.read()
     except _Damaged as damaged:
-        reader.say("damaged", f"byte {reader.offset}", str(damaged))
+        reader.say(damaged.rule, f"byte {reader.offset}", str(damaged))
         into.not_examined.append(NotExamined(source.path, f"what lies behind byte {reader.offset}: {damaged}"))
 
 
@@ -83,7 +88,7 @@ class _Reader:
 
     def skip(self, size: int) -> None:
         if size > self.source.size_bytes - self.offset:
-            raise _Damaged(f"a length of {size:,} bytes reaches past the end")
+            raise _Damaged(f"a length of {size:,} bytes reaches past the end", size)
         if self.at + size <= len(self.buffer):
             self.at += size
         else:
@@ -124,7 +129,7 @@ class _Reader:
         # A key needs 8 + 1 + 4 + 1 bytes at least, a tensor 8 + 1 + 4 + 8 + 4 + 8.
         for what, count, least in (("keys", keys, 13), ("tensors", tensors, 24)):
             if count > _MAX_COUNT or count * least > self.source.size_bytes:
-                raise _Damaged(f"it says that it has {count:,} {what}")
+                raise _Damaged(f"it says that it has {count:,} {what}", count)
         self._keys(keys)
         alignment = self._alignment()
         infos = self._infos(tensors)
@@ -183,26 +188,27 @@ class _Reader:
         if kind in NUMBERS or kind == _BOOL:
             width = 1 if kind == _BOOL else NUMBERS[kind][1].size
             if count > (self.source.size_bytes - self.offset) // width:
-                raise _Damaged(f"the key {key[:80]!r} says that it holds {count:,} values")
+                raise _Damaged(f"the key {key[:80]!r} says that it holds {count:,} values", count)
             if count <= _KEPT_ITEMS:
                 return [self._value(kind, key, depth + 1) for _ in range(count)]
             self.skip(count * width)
             return Length(count)
         if kind == _STRING:
             if count > (self.source.size_bytes - self.offset) // 8:
-                raise _Damaged(f"the key {key[:80]!r} says that it holds {count:,} texts")
+                raise _Damaged(f"the key {key[:80]!r} says that it holds {count:,} texts", count)
             if count <= _KEPT_ITEMS:
                 return [self.text(key) for _ in range(count)]
             self._skip_texts(count)
             return Length(count)
         if kind == _ARRAY and depth < 4:
             if count > (self.source.size_bytes - self.offset) // 12:
-                raise _Damaged(f"the key {key[:80]!r} says that it holds {count:,} arrays")
+                raise _Damaged(f"the key {key[:80]!r} says that it holds {count:,} arrays", count)
             for _ in range(count):
                 self.context.allowance.step()
                 self._array(key, depth + 1)
             return Length(count)
-        raise _Damaged(f"the key {key[:80]!r} holds an unknown type {kind}")
+        what = "arrays nested too deeply" if kind == _ARRAY else f"an unknown type {kind}"
+        raise _Damaged(f"the key {key[:80]!r} holds {what}")
 
     def _skip_texts(self, count: int) -> None:
         """Walk over texts. A vocabulary has hundreds of thousands: this is the reader's one hot loop."""
@@ -264,7 +270,7 @@ class _Reader:
         for length in shape:
             elements *= length
         if elements > (1 << 63) - 1 or any(length > (1 << 63) - 1 for length in shape):
-            self.say("shape", name, "a shape whose product overflows")
+            self.say("impossible", name, "a shape whose product overflows")
             return None, 0
         if not elements:
             self.say("shape", name, "a dimension of 0")
@@ -296,6 +302,10 @@ class _Reader:
                 continue
             if offset + size > data_bytes:
                 rule = "truncated" if offset <= data_bytes else "offset"
+                rule = "impossible" if offset + size >= IMPOSSIBLE else rule
+                self.into.not_examined.append(
+                    NotExamined(self.source.path, f"the values of {name[:80]}: not in the file")
+                )
                 self.say(
                     rule,
                     name,
@@ -357,7 +367,7 @@ class _Reader:
                 and key.endswith("_token_id")
                 and isinstance(value, int)
                 and not 0 <= value < tokens
-                and value != 0xFFFFFFFF  # llama.cpp's own "none"
+                and value not in (0xFFFFFFFF, -1)  # llama.cpp's own "none"
             ):
                 self.say("special-token", key, f"{value}, but the vocabulary has {tokens:,} tokens")
 

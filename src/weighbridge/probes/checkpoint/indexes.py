@@ -9,23 +9,21 @@ from weighbridge.probes.checkpoint.catalogue import found
 from weighbridge.probes.checkpoint.report import Examined, Finding, NotExamined
 
 _PART = re.compile(r"(.*?)[-.](\d{5})-of-(\d{5})(\.[\w.]+)\Z")
-_WEIGHTS = frozenset({"safetensors", "torch zip", "torch legacy", "pickle"})
 
 
-def examine_indexes(files: Sequence[Examined]) -> tuple[list[Finding], list[NotExamined]]:
-    """Return what indexes and the numbers in shards' names say that is not so."""
+def examine_indexes(files: Sequence[Examined]) -> tuple[list[Finding], list[NotExamined], set[str]]:
+    """Return what indexes and the numbers in shards' names say that is not so, and the files that hold raw values for others."""
     findings: list[Finding] = []
     left: list[NotExamined] = []
     here = {file.path: file for file in files if "!" not in file.path}
     for file in here.values():
         data = file.metadata.get("json")
-        if file.path.endswith(".index.json") and isinstance(data, dict):
+        if file.path.endswith(".index.json") and "json" in file.metadata:
             _index(file, data, here, findings, left)
         elif file.path.rsplit("/", 1)[-1] == "adapter_config.json" and isinstance(data, dict):
             _adapter(file, data, here, findings)
     _numbered(here, findings, left)
-    _external(here, findings, left)
-    return findings, left
+    return findings, left, _external(here, findings, left)
 
 
 def _folder(path: str) -> str:
@@ -33,9 +31,9 @@ def _folder(path: str) -> str:
 
 
 def _index(
-    file: Examined, data: dict[str, object], here: dict[str, Examined], findings: list[Finding], left: list[NotExamined]
+    file: Examined, data: object, here: dict[str, Examined], findings: list[Finding], left: list[NotExamined]
 ) -> None:
-    places = data.get("weight_map")
+    places = data.get("weight_map") if isinstance(data, dict) else None
     if not isinstance(places, dict) or not all(isinstance(value, str) for value in places.values()):
         findings.append(found("index.damaged", file.path, "weight_map", "no map from tensors to files"))
         return
@@ -54,13 +52,13 @@ def _index(
             findings.append(found("index.missing-shard", file.path, shard, message))
             left.append(NotExamined(folder + shard, "a shard that is not here"))
             continue
-        if found_file.format not in _WEIGHTS or not found_file.regions:
+        if found_file.format != "safetensors" or found_file.not_examined:  # torch's names are paths in a pickle
             continue
-        holds = {region.tensor for region in found_file.regions}
-        if found_file.format == "safetensors" and (missing := sorted(tensors - holds)):
+        holds = {region.tensor for region in found_file.regions} | set(found_file.metadata.get("empty_tensors", ()))
+        if missing := sorted(tensors - holds):
             message = f"{len(missing):,} tensors are said to be in {shard} and are not, such as {missing[0]}"
             findings.append(found("index.missing-tensor", file.path, shard, message))
-        if found_file.format == "safetensors" and (extra := sorted(holds - tensors)):
+        if extra := sorted(holds - tensors):
             message = f"{shard} holds {len(extra):,} tensors that the index does not name there, such as {extra[0]}"
             findings.append(found("index.unlisted-tensor", file.path, shard, message))
 
@@ -99,12 +97,18 @@ def _adapter(file: Examined, data: dict[str, object], here: dict[str, Examined],
         )
 
 
-def _external(here: dict[str, Examined], findings: list[Finding], left: list[NotExamined]) -> None:
-    """ONNX models name files beside them that hold their values."""
+def _external(here: dict[str, Examined], findings: list[Finding], left: list[NotExamined]) -> set[str]:
+    """ONNX models name files beside them that hold their values: return those that are here."""
+    values: set[str] = set()
     for file in here.values():
         for location in file.metadata.get("external_data", ()):
             path = _folder(file.path) + str(location).removeprefix("./")
-            if path not in here:
+            if path in here:
+                values.add(path)
+                if here[path].format == "unknown":
+                    here[path].format = "onnx values"
+            else:
                 message = f"its values are said to be in {location!r}, which is not here"
                 findings.append(found("index.missing-shard", file.path, str(location), message))
                 left.append(NotExamined(path, "values that are not here"))
+    return values

@@ -58,6 +58,14 @@ def inspect_files(
     return Report(subject={"digest": None, "files": []}, not_examined=[asdict(each) for each in left])
 
 
+def inspect_here(path: Path, *, against: Path | None = None) -> Report:
+    """Return what `inspect_path` does, read in this process and without limits: for fuzzing, and for files of one's own making."""
+    reader = _Reader(list_files(path), list_files(against) if against else None, {}, 0, None)
+    reader.work(reader.hear)
+    assert reader.report is not None
+    return reader.report
+
+
 @dataclass
 class _Reader:
     """Both ends of the pipe: `work` runs in the child, `hear` in the parent, which knows what the child was at when it died."""

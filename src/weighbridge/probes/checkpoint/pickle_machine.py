@@ -24,6 +24,7 @@ MAX_KEPT = 200_000  # of what matters in one container
 MAX_MEMO = 1_500_000
 MAX_DEPTH = 8  # pickles within pickles (joblib's object arrays)
 _WINDOW = 1 << 20
+_KEPT_LINE, _LONGEST_LINE = 1 << 16, 1 << 28
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,20 +149,28 @@ class _Stream:
         return raw
 
     def line(self) -> bytes:
+        """Return a line without its end. Of a very long one the beginning and the last two bytes: enough for every opcode."""
         end = self.buffer.find(b"\n", self.at)
         if end < 0:
-            limit = 1 << 16
-            buffer = self.need(1)
-            if len(buffer) - self.at < limit:
-                self.base += self.at
-                self.at = 0
-                self.buffer = buffer = self.source.read(self.base, _WINDOW)
-            end = buffer.find(b"\n", self.at, self.at + limit)
-            if end < 0:
-                raise Broken("a line without an end")
+            return self._long_line()
         data = self.buffer[self.at : end]
         self.at = end + 1
         return data
+
+    def _long_line(self) -> bytes:
+        start, kept, last = self.offset, b"", b""
+        at = start
+        while at - start < _LONGEST_LINE and (window := self.source.read(at, _WINDOW)):
+            end = window.find(b"\n")
+            piece = window if end < 0 else window[:end]
+            if len(kept) < _KEPT_LINE:
+                kept += piece[: _KEPT_LINE - len(kept)]
+            last = (last + piece)[-2:]
+            at += len(piece)
+            if end >= 0:
+                self.base, self.at, self.buffer = at + 1, 0, b""
+                return kept if at - start <= _KEPT_LINE else kept + last
+        raise Broken("a line without an end")
 
 
 _U16, _U32, _U64, _I32 = struct.Struct("<H"), struct.Struct("<I"), struct.Struct("<Q"), struct.Struct("<i")

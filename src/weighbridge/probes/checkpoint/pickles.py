@@ -9,7 +9,7 @@ from weighbridge.probes.checkpoint.catalogue import found
 from weighbridge.probes.checkpoint.examine import Context, Spent
 from weighbridge.probes.checkpoint.pickle_machine import Call, Global, Persistent, PickleResult, Raw, read_pickle
 from weighbridge.probes.checkpoint.report import Examined, NotExamined, Region
-from weighbridge.probes.checkpoint.source import MemorySource, Source, Window
+from weighbridge.probes.checkpoint.source import Source, Window
 from weighbridge.probes.checkpoint.torch_legacy import follow_storages, is_legacy
 
 _MAX_PICKLES = 10_000  # in a row
@@ -21,31 +21,33 @@ _TRIAL_STEPS = 4000
 
 def matches(source: Source, head: bytes) -> bool:
     """Whether the bytes are a pickle: by their first bytes, and for protocols 0 and 1, which have none, by trying."""
-    if head[:1] == b"\x80" and len(head) > 1:
-        # The protocol's number, and an opcode behind it: a stray 0x80 in binary data is not enough.
-        return head[1] <= 5 or _plausible(head, source.size_bytes)
-    return _plausible(head, source.size_bytes)
+    if head[:1] == b"\x80" and len(head) > 1 and head[1] <= 5:
+        return True
+    return _plausible(source, 0)
 
 
-def _plausible(head: bytes, size_bytes: int) -> bool:
-    """Whether `head` reads as a pickle up to its end, or up to an import and something done with it."""
+def _plausible(source: Source, offset: int) -> bool:
+    """Whether the bytes from `offset` on read as a pickle up to its end, up to something called, or as far as a trial goes."""
     context = Context()
     context.allowance.steps = _TRIAL_STEPS
-    result = PickleResult(0)
     try:
-        result = read_pickle(MemorySource("", head), 0, context)
+        result = read_pickle(source, offset, context)
     except Spent:
-        return False
-    named = [each for each in result.globals if _IDENTIFIER.match(each.module) and _IDENTIFIER.match(each.name)]
-    if len(named) != len(result.globals):
+        return True
+    # A text may happen to read as an import of two words; one that goes on to call what it imported does not.
+    if any(isinstance(call.callable, Global) and _named(call.callable) for call in result.calls):
+        return True
+    if not all(map(_named, result.globals)):
         return False
     if result.whole:
         # "N." and the like are pickles of a constant; a text that happens to read so is short and has no structure.
-        return (
-            bool(named or result.calls) or isinstance(result.root, list | dict | tuple) or result.end == size_bytes > 2
-        )
-    cut = size_bytes > len(head) and result.problems and result.problems[-1][0] > len(head) - 600
-    return bool(result.calls or result.built or cut)
+        structured = bool(result.globals or result.calls) or isinstance(result.root, list | dict | tuple)
+        return structured or result.end == source.size_bytes > offset + 2
+    return bool(result.calls or result.built)
+
+
+def _named(each: Global) -> bool:
+    return bool(_IDENTIFIER.match(each.module) and _IDENTIFIER.match(each.name))
 
 
 def examine(source: Source, into: Examined, context: Context) -> None:
@@ -80,8 +82,8 @@ def examine(source: Source, into: Examined, context: Context) -> None:
 
 def _begins(source: Source, offset: int) -> bool:
     """Whether another pickle begins at `offset`."""
-    head = source.read(offset, 4096)
-    return (head[:1] == b"\x80" and len(head) > 2 and head[1] <= 5) or _plausible(head, source.size_bytes - offset)
+    head = source.read(offset, 3)
+    return (head[:1] == b"\x80" and len(head) > 2 and head[1] <= 5) or _plausible(source, offset)
 
 
 def _judge(source: Source, whole: PickleResult, into: Examined, context: Context) -> None:

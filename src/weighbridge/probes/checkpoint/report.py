@@ -100,6 +100,7 @@ class Examined:
     `format` is a short lower-case name ("safetensors", "gguf", "pickle", "torch zip", "zip", "json", "text", "png", ...; "unknown" if
     nothing matched). `metadata` holds what the file says of itself (GGUF keys, safetensors `__metadata__`, parsed small JSON
     files under "json"), bounded. `content` is the whole of a small text file (at most KEPT_BYTES), for stages that look across files.
+    `not_measured` counts tensors whose values are packed, so that the pass over the file does not meet them.
     """
 
     path: str
@@ -112,6 +113,7 @@ class Examined:
     templates: list[Template] = field(default_factory=list)
     metadata: dict[str, Any] = field(default_factory=dict)
     content: bytes | None = None
+    not_measured: int = 0
 
 
 KEPT_BYTES = 1 << 20

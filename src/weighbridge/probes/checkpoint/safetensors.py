@@ -78,7 +78,7 @@ def examine(source: Source, into: Examined, context: Context) -> None:
     start = 8 + length
     if length > MAX_HEADER_BYTES:
         return give_up(
-            "header", "byte 0", f"a header of {length:,} bytes; loaders refuse more than {MAX_HEADER_BYTES:,}"
+            "impossible", "byte 0", f"a header of {length:,} bytes; loaders refuse more than {MAX_HEADER_BYTES:,}"
         )
     if start > source.size_bytes:
         return give_up("truncated", "byte 0", f"a header of {length:,} bytes in a file of {source.size_bytes:,}")
@@ -97,11 +97,16 @@ def examine(source: Source, into: Examined, context: Context) -> None:
             continue
         span = _tensor(name, entry, data_bytes, say)
         if span is None:
+            into.not_examined.append(NotExamined(source.path, f"the values of {name[:80]}: its entry makes no sense"))
             continue
         begin, end, dtype, shape = span
         spans.append((begin, end, name))
         if end <= data_bytes and end > begin:
             into.regions.append(Region(name, start + begin, end - begin, dtype, shape))
+        elif end == begin:
+            into.metadata.setdefault("empty_tensors", []).append(name)
+        elif end > data_bytes:
+            into.not_examined.append(NotExamined(source.path, f"the values of {name[:80]}: not in the file"))
     _layout(source, start, data_bytes, spans, into, context, say)
     return None
 
@@ -206,14 +211,14 @@ def _tensor(name: str, entry: Any, data_bytes: int, say: Any) -> tuple[int, int,
     for length in shape:
         elements *= length
         if elements > _MAX_ELEMENTS:
-            say("size", name, "a shape whose product overflows")
+            say("impossible", name, "a shape whose product overflows")
             return None
     kind, bits = DTYPES[dtype]
     if begin > end:
         say("size", name, f"it ends (at {end:,}) before it begins (at {begin:,})")
         return None
     if end > data_bytes:
-        rule = "truncated" if begin <= data_bytes else "size"
+        rule = "truncated" if begin <= data_bytes else "size" if end < 1 << 40 else "impossible"
         say(rule, name, f"it reaches to byte {end:,} of the data, of which there are {data_bytes:,}")
     if elements * bits % 8 or elements * bits // 8 != end - begin:
         say("size", name, f"{end - begin:,} bytes for a shape and type that need {elements * bits / 8:,.0f}")

@@ -18,7 +18,7 @@ def examine_seven_zip(source: Source, into: Examined, context: Context) -> None:
     try:
         import py7zr
     except ImportError:
-        left = "a 7z archive is unpacked only where py7zr is installed: pip install 'weighbridge[archives]'"
+        left = "a 7z archive is unpacked only where py7zr is installed (pip install py7zr)"
         into.not_examined.append(NotExamined(source.path, left))
         return
     if source.size_bytes > _MOST_BYTES:

@@ -107,8 +107,12 @@ def _files(mine: Gathered, other: Gathered | None) -> None:
 def _indexes(mine: Gathered, other: Gathered | None) -> None:
     from weighbridge.probes.checkpoint.indexes import examine_indexes
 
-    findings, left = examine_indexes(mine.parts)
+    findings, left, values = examine_indexes(mine.parts)
     mine.findings += findings
+    # Raw values that a model beside them describes are no file of their own.
+    mine.not_examined = [
+        each for each in mine.not_examined if each.path not in values or "not understood" not in each.reason
+    ]
     mine.not_examined += left
 
 
@@ -156,13 +160,14 @@ def _weights(mine: Gathered, other: Gathered | None) -> None:
     if left_out:
         reason = f"{left_out:,} tensors lie outside their file or over each other: their values were not measured"
         mine.not_examined.append(NotExamined("", reason))
+    packed = sum(part.not_measured for part in mine.parts)
     if not statistics:
         mine.report.tensors = {
             "count": 0,
             "elements": 0,
             "bytes": 0,
             "dtypes": {},
-            "not_measured": left_out,
+            "not_measured": left_out + packed,
             "each": [],
         }
         return
@@ -177,7 +182,7 @@ def _weights(mine: Gathered, other: Gathered | None) -> None:
         "count": len(statistics),
         "elements": sum(each.elements for each in statistics),
         "dtypes": dict(sorted(dtypes.items())),
-        "not_measured": left_out + sum(not each.measured for each in statistics),
+        "not_measured": left_out + packed + sum(not each.measured for each in statistics),
         "each": [as_json(each) for each in statistics],
     }
     mark = fingerprint.fingerprint(statistics)

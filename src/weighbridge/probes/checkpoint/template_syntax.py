@@ -8,6 +8,7 @@ from typing import Any
 import jinja2
 import jinja2.ext
 import jinja2.nodes as nodes
+import jinja2.sandbox
 
 from weighbridge.probes.checkpoint.catalogue import found
 from weighbridge.probes.checkpoint.report import Finding, Template
@@ -66,6 +67,29 @@ METHODS = frozenset(
         "remove",
     ]
 )
+# What Jinja's own sandbox guards, and what frames, code and tracebacks lead to.
+_INNER = frozenset(
+    set().union(
+        jinja2.sandbox.UNSAFE_FUNCTION_ATTRIBUTES,
+        jinja2.sandbox.UNSAFE_METHOD_ATTRIBUTES,
+        jinja2.sandbox.UNSAFE_GENERATOR_ATTRIBUTES,
+        jinja2.sandbox.UNSAFE_COROUTINE_ATTRIBUTES,
+        jinja2.sandbox.UNSAFE_ASYNC_GENERATOR_ATTRIBUTES,
+        (
+            "mro",
+            "f_globals",
+            "f_builtins",
+            "f_locals",
+            "f_back",
+            "tb_frame",
+            "tb_next",
+            "co_code",
+            "im_func",
+            "func_code",
+            "func_globals",
+        ),
+    )
+)
 _SILENT = frozenset("\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u2800\u3164\uffa0")
 _MAX_NODES = 50_000
 
@@ -116,7 +140,7 @@ def _defined(tree: nodes.Template) -> set[str]:
 
 def _node(node: nodes.Node, defined: set[str], say: Any) -> None:
     if isinstance(node, nodes.Getattr):
-        if node.attr.startswith("_"):
+        if node.attr.startswith("_") or node.attr in _INNER:
             say("escape", node.lineno, f"takes the attribute {node.attr!r}: a way out of the template")
     elif isinstance(node, nodes.Const):
         if isinstance(node.value, str):
@@ -135,17 +159,28 @@ def _node(node: nodes.Node, defined: set[str], say: Any) -> None:
             say("escape", node.lineno, f"uses {node.name!r}, from which code can be reached")
     elif isinstance(node, nodes.Call):
         _call(node, defined, say)
+    elif isinstance(node, nodes.If | nodes.CondExpr | nodes.Compare):
+        asked = node.expr if isinstance(node, nodes.Compare) else node.test
+        if any(isinstance(call.node, nodes.Name) and call.node.name == "strftime_now" for call in _calls(asked)):
+            say("chance", node.lineno, "does something else on certain dates")
+    elif isinstance(node, nodes.Getitem):
+        if isinstance(name := folded(node.arg), str) and (name.startswith("__") or name in _INNER):
+            say("escape", node.lineno, f"takes the item {name[:60]!r}: where there is none, Jinja takes the attribute")
     elif isinstance(node, nodes.Import | nodes.FromImport | nodes.Include | nodes.Extends):
         say("reaches-out", node.lineno, "includes another template")
     if isinstance(node, nodes.Concat | nodes.Add | nodes.Mul | nodes.Filter | nodes.Mod):
-        folded = _folded(node)
-        if isinstance(folded, str) and "__" in folded:
-            say("escape", node.lineno, f"puts the name {folded[:60]!r} together from parts")
+        constant = folded(node)
+        if isinstance(constant, str) and "__" in constant:
+            say("escape", node.lineno, f"puts the name {constant[:60]!r} together from parts")
+
+
+def _calls(node: nodes.Node) -> list[nodes.Call]:
+    return [*([node] if isinstance(node, nodes.Call) else []), *node.find_all(nodes.Call)]
 
 
 def _attribute(node: nodes.Filter, say: Any) -> None:
     for part in [*(node.args or ()), *(each.value for each in node.kwargs or ())]:
-        value = _folded(part)
+        value = folded(part)
         if isinstance(value, str) and any(piece.startswith("_") for piece in value.split(".")):
             say("escape", node.lineno, f"takes the attribute {value[:60]!r}: a way out of the template")
 
@@ -174,7 +209,7 @@ def _call(node: nodes.Call, defined: set[str], say: Any) -> None:
         if called.attr not in METHODS and called.attr not in defined and not called.attr.startswith("_"):
             say("unknown-call", node.lineno, f"calls the method {called.attr!r}")
         elif called.attr in ("format", "format_map"):
-            text = _folded(called.node)
+            text = folded(called.node)
             if not isinstance(text, str) or "." in text or "[" in text:
                 say("escape", node.lineno, "formats a text that can reach attributes")
     elif isinstance(called, nodes.Getitem):
@@ -183,39 +218,39 @@ def _call(node: nodes.Call, defined: set[str], say: Any) -> None:
         say("escape", node.lineno, "calls what another call returned")
 
 
-def _folded(node: nodes.Node, depth: int = 0) -> Any:
-    """Return the constant that an expression is, None where it is none or large."""
+def folded(node: nodes.Node, depth: int = 0) -> Any:
+    """Return the constant that an expression is, without running it; None where it is none or large."""
     if depth > 30:
         return None
     value: Any = None
     if isinstance(node, nodes.Const):
         value = node.value
     elif isinstance(node, nodes.Concat):
-        parts = [_folded(part, depth + 1) for part in node.nodes]
+        parts = [folded(part, depth + 1) for part in node.nodes]
         value = "".join(map(str, parts)) if all(isinstance(part, str | int) for part in parts) else None
     elif isinstance(node, nodes.Add):
-        left, right = _folded(node.left, depth + 1), _folded(node.right, depth + 1)
+        left, right = folded(node.left, depth + 1), folded(node.right, depth + 1)
         value = left + right if isinstance(left, str) and isinstance(right, str) else None
     elif isinstance(node, nodes.Mul):
-        left, right = _folded(node.left, depth + 1), _folded(node.right, depth + 1)
+        left, right = folded(node.left, depth + 1), folded(node.right, depth + 1)
         value = left * right if isinstance(left, str) and isinstance(right, int) and 0 <= right <= 16 else None
     elif isinstance(node, nodes.Mod):
-        left = _folded(node.left, depth + 1)
-        items = [_folded(each, depth + 1) for each in node.right.items] if isinstance(node.right, nodes.Tuple) else [_folded(node.right, depth + 1)]  # fmt: skip
+        left = folded(node.left, depth + 1)
+        items = [folded(each, depth + 1) for each in node.right.items] if isinstance(node.right, nodes.Tuple) else [folded(node.right, depth + 1)]  # fmt: skip
         if isinstance(left, str) and left.count("%s") == len(items) == left.count("%"):
             for item in items:
                 left = left.replace("%s", str(item), 1)
             value = left
     elif isinstance(node, nodes.List | nodes.Tuple):
-        value = [_folded(each, depth + 1) for each in node.items]
+        value = [folded(each, depth + 1) for each in node.items]
     elif isinstance(node, nodes.Filter) and node.node is not None:
         value = _filtered(node, depth)
     return value if not isinstance(value, str) or len(value) <= 500 else None
 
 
 def _filtered(node: nodes.Filter, depth: int) -> Any:
-    inner = _folded(node.node, depth + 1) if node.node is not None else None
-    arguments = [_folded(each, depth + 1) for each in node.args]
+    inner = folded(node.node, depth + 1) if node.node is not None else None
+    arguments = [folded(each, depth + 1) for each in node.args]
     if node.name == "join" and isinstance(inner, list) and all(isinstance(each, str) for each in inner):
         glue = arguments[0] if arguments and isinstance(arguments[0], str) else ""
         return glue.join(inner)

@@ -10,7 +10,7 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -20,7 +20,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from weighbridge.probes.checkpoint.catalogue import found
 from weighbridge.probes.checkpoint.report import Finding, NotExamined, Template
-from weighbridge.probes.checkpoint.template_syntax import Generation
+from weighbridge.probes.checkpoint.template_syntax import Generation, folded
 
 RENDER_S, ALL_S = 1.0, 8.0
 MAX_OUTPUT = 2_000_000
@@ -169,6 +169,8 @@ class _Trials:
                 continue
             except (TooMuch, MemoryError):
                 raise
+            except OverflowError as error:  # the sandbox's own limit on ranges
+                raise TooMuch(f"loops without measure: {error}") from None
             except Exception as error:
                 failures.append(f"fails on a single question: {type(error).__name__}: {error}")
                 continue
@@ -218,10 +220,13 @@ class _Trials:
 
     def _long(self, system: bool) -> None:
         """Contents that are long, or written in other letters, come through as they are."""
+        plain = self.attempt([{"role": "user", "content": _PLACE}])
         for content in ("Weighed " + "long word " * 2000 + "end", "WEIGHED IN CAPITALS", "weighed, ünïcode 漢字 🙂"):
             text = self.attempt([{"role": "user", "content": content}])
             if text is not None and content not in text:
                 self.say("changes-message", "changes a message by its length or letters")
+            elif text is not None and plain is not None and _changed(plain.replace(_PLACE, content), text):
+                self.say("reacts-to-words", "does something else by a message's length or letters")
 
     def _turns(self) -> None:
         """The same conversation, longer and longer: every message stays, and nothing is added at some turn."""
@@ -250,26 +255,33 @@ class _Trials:
 
     def _words(self, plain: str) -> None:
         """Try the words that the template compares with: its output must not change beyond them."""
+        shapes: tuple[tuple[str, Callable[[str], list[Message]]], ...] = (
+            ("user", lambda text: [{"role": "user", "content": text}]),
+            ("system", lambda text: [{"role": "system", "content": text}, {"role": "user", "content": USER}]),
+            (
+                "earlier user",
+                lambda text: [
+                    {"role": "user", "content": text},
+                    {"role": "assistant", "content": ANSWER},
+                    {"role": "user", "content": AGAIN},
+                ],
+            ),
+        )
+        neutral: dict[tuple[str, str], str | None] = {}
         for word in _compared(self.tree)[:MAX_WORDS_TRIED]:
-            for role, messages in (
-                ("user", lambda text: [{"role": "user", "content": text}]),
-                ("system", lambda text: [{"role": "system", "content": text}, {"role": "user", "content": USER}]),
-                (
-                    "earlier user",
-                    lambda text: [
-                        {"role": "user", "content": text},
-                        {"role": "assistant", "content": ANSWER},
-                        {"role": "user", "content": AGAIN},
-                    ],
-                ),
-            ):
-                for around in ("{}", f"{AGAIN} {{}} {ANSWER}", f"{{}} {AGAIN}", f"{AGAIN} {{}}"):
-                    for form in dict.fromkeys((word, word.lower(), word.upper(), word.title())):
-                        neutral = self.attempt(messages(around.format(_PLACE)))
+            # Names of roles and keys are compared with roles and keys: they are tried too, in fewer ways.
+            arounds = ("{}", f"{AGAIN} {{}} {ANSWER}", f"{{}} {AGAIN}", f"{AGAIN} {{}}")
+            forms = dict.fromkeys((word,) if word in _KEYS else (word, word.lower(), word.upper(), word.title()))
+            for role, messages in shapes:
+                for around in arounds[:2] if word in _KEYS else arounds:
+                    if (role, around) not in neutral:
+                        neutral[role, around] = self.attempt(messages(around.format(_PLACE)))
+                    before = neutral[role, around]
+                    for form in forms:
                         tried = self.attempt(messages(around.format(form)))
-                        if neutral is None and tried is None:
+                        if before is None and tried is None:
                             continue
-                        if neutral is None or tried is None or _changed(neutral.replace(_PLACE, form), tried, form):
+                        if before is None or tried is None or _changed(before.replace(_PLACE, form), tried):
                             self.say("reacts-to-words", f"does something else when a {role} message holds {word!r}")
                             return
 
@@ -279,8 +291,8 @@ class _Trials:
                 self.say("adds-text", f"puts an address into the conversation: {match[0]!r}")
 
 
-def _changed(expected: str, tried: str, form: str) -> bool:
-    """Whether two renderings differ by more than white space around the word."""
+def _changed(expected: str, tried: str) -> bool:
+    """Whether two renderings differ by more than white space."""
     return "".join(expected.split()) != "".join(tried.split())
 
 
@@ -395,14 +407,15 @@ _TAG = re.compile(r"\s*(?:[<\[{(/][^\n]{0,80}[>\])}]|</?[^\n]{0,80}|[|｜<>\[\]]
 
 
 def _compared(tree: nodes.Template) -> list[str]:
-    """Return the texts that the template compares with, searches for or replaces, but for keys, role names and tags."""
+    """Return the texts that the template compares with, searches for or replaces, but for tags; keys and role names last."""
     found_words: dict[str, None] = {}
 
     def note(node: nodes.Node) -> None:
-        for each in [node, *node.find_all(nodes.Const)]:
-            if isinstance(each, nodes.Const) and isinstance(each.value, str) and len(each.value.strip()) >= 2:
-                word = each.value.strip()
-                if word not in _KEYS and not _TAG.match(word) and len(word) < 300:
+        for each in [node, *node.find_all((nodes.Const, nodes.Concat, nodes.Add, nodes.Filter, nodes.Mod))]:
+            constant = folded(each)
+            if isinstance(constant, str) and len(constant.strip()) >= 2:
+                word = constant.strip()
+                if not _TAG.match(word) and len(word) < 300:
                     found_words.setdefault(word)
 
     for compare in tree.find_all(nodes.Compare):
@@ -421,10 +434,13 @@ def _compared(tree: nodes.Template) -> list[str]:
     for test in tree.find_all(nodes.Test):
         for argument in test.args or ():
             note(argument)
+    for assign in tree.find_all(nodes.Assign):  # compared with by another name
+        if isinstance(value := folded(assign.node), str) and len(value) < 100:
+            note(assign.node)
     for literal in tree.find_all((nodes.List, nodes.Tuple, nodes.Dict)):
         if len(found_words) < MAX_WORDS_TRIED:
             note(literal)
-    return list(found_words)
+    return sorted(found_words, key=lambda word: word in _KEYS)
 
 
 def _refuse(message: str = "") -> None:

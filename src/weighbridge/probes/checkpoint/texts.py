@@ -65,6 +65,7 @@ def examine(source: Source, into: Examined, context: Context) -> None:
         into.content = source.read(0, source.size_bytes)
         if into.format == "json" and not name.endswith((".jsonl", ".ipynb")):
             _json(source, into)
+            _keras(source, into, context)
     _controls(source, into, context)
 
 
@@ -104,6 +105,15 @@ def _json(source: Source, into: Examined) -> None:
         into.findings.append(
             found("text.duplicate-key", source.path, key, "stands twice: programs differ in which one they read")
         )
+
+
+def _keras(source: Source, into: Examined, context: Context) -> None:
+    """A Keras model's configuration may stand in a file of its own."""
+    data = into.metadata.get("json")
+    if isinstance(data, dict) and isinstance(data.get("class_name"), str) and "config" in data:
+        from weighbridge.probes.checkpoint.keras_config import examine_keras_config
+
+        examine_keras_config(data, source.path, "config", into, context)
 
 
 def nested_deeply(raw: bytes, deepest: int) -> bool:

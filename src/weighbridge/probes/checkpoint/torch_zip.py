@@ -33,7 +33,7 @@ def examine_torch(
     if any("/code/" in f"/{name}" for name in members):
         into.format = "torchscript"
         _script(source, members, into)
-    if any("/.data/" in f"/{name}" for name in members):
+    if any(f"/{name}".endswith(("/.data/extern_modules", "/.data/version")) for name in members):
         into.format = "torch package"
         message = "a torch.package: it carries Python modules that run when objects are loaded from it"
         into.findings.append(found("torch.package", source.path, "archive", message))

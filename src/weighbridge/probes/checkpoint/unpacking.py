@@ -5,7 +5,7 @@ from __future__ import annotations
 import bz2
 import lzma
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from weighbridge.probes.checkpoint.examine import Context
@@ -13,8 +13,12 @@ from weighbridge.probes.checkpoint.source import MemorySource, Source, Temporary
 
 IN_MEMORY = 32 << 20
 _STEP = 1 << 20
+_SMALL_STEP = 256
 # A stream of zeros shrinks a thousandfold; a member that unpacks to more than this at such a ratio serves no model.
 BOMB_RATIO, BOMB_BYTES = 100, 64 << 20
+
+
+_BY_ZLIB = frozenset({"deflate", "zlib", "gzip"})
 
 
 class Bomb(Exception):
@@ -63,12 +67,39 @@ def unpack(packed: Source, method: str, path: str, context: Context) -> tuple[So
             if size > BOMB_BYTES and size > BOMB_RATIO * max(used[0], 1):
                 raise Bomb(so_far())
     except (zlib.error, lzma.LZMAError, OSError, ValueError, EOFError) as error:
+        # What comes out before the damage is what a loader that reads piece by piece would see.
+        for piece in _salvaged(packed, method, size):
+            if target is None:
+                held.append(piece)
+            else:
+                target.append(piece)
         raise Corrupt(str(error)[:120] or "the stream is damaged", so_far()) from None
     return so_far(), crc, used[0]
 
 
-def _pieces(packed: Source, method: str, used: list[int]) -> Iterator[bytes]:
-    """Yield unpacked pieces of at most `_STEP` bytes; `used[0]` counts what was read. Several streams in a row are one."""
+def _salvaged(packed: Source, method: str, known: int) -> Iterator[bytes]:
+    """Yield what unpacks behind the first `known` bytes and before the damage, to the last byte; nothing where that is far."""
+    if known > BOMB_BYTES:
+        return
+    step, reached = [_SMALL_STEP], 0
+    for _ in range(2):  # first how far small steps go, then the rest byte by byte
+        passed = 0
+        try:
+            for piece in _pieces(packed, method, [0], step):
+                if passed + len(piece) > max(known, reached):
+                    yield piece[max(0, max(known, reached) - passed) :]
+                passed += len(piece)
+                if passed >= reached > 0:
+                    step[0] = 1
+                if passed > known + 2 * _STEP:
+                    return
+        except (zlib.error, lzma.LZMAError, OSError, ValueError, EOFError):
+            reached = max(known, passed)
+            step = [_SMALL_STEP if reached else 1]
+
+
+def _pieces(packed: Source, method: str, used: list[int], step: Sequence[int] = (_STEP,)) -> Iterator[bytes]:
+    """Yield unpacked pieces of at most `step[0]` bytes; `used[0]` counts what was read. Several streams in a row are one."""
     make: Callable[[], Any] = {
         "deflate": lambda: zlib.decompressobj(-15),
         "zlib": lambda: zlib.decompressobj(15),
@@ -90,18 +121,16 @@ def _pieces(packed: Source, method: str, used: list[int]) -> Iterator[bytes]:
         offset += len(data)
         while True:
             started = True
-            if method in ("deflate", "zlib", "gzip"):
-                piece = decompressor.decompress(data, _STEP)
-                data = decompressor.unconsumed_tail
-            else:
-                piece = decompressor.decompress(data, _STEP)
-                data = b""
+            most = step[0]
+            piece = decompressor.decompress(data, most)
+            data = decompressor.unconsumed_tail if method in _BY_ZLIB else b""
             used[0] = offset - len(data) - len(decompressor.unused_data)
             if piece:
                 yield piece
             if decompressor.eof:
                 break
-            if not data and (method in ("deflate", "zlib", "gzip") or decompressor.needs_input):
+            # zlib may hold back output without holding back input.
+            if not data and (len(piece) < most if method in _BY_ZLIB else decompressor.needs_input):
                 break
         if decompressor.eof:
             rest = decompressor.unused_data

@@ -124,17 +124,20 @@ def _directory(source: Source, end: int, context: Context, say: Say) -> tuple[li
     if here != count:
         say("mismatch", "end", f"{here:,} members on this disk, {count:,} in all")
     place = end
-    if 0xFFFF in (here, count) or 0xFFFFFFFF in (size, offset):
-        locator = source.read(end - 20, 20) if end >= 20 else b""
-        if locator[:4] == LOCATOR64:
-            at = int.from_bytes(locator[8:16], "little")
+    locator = source.read(end - 20, 20) if end >= 20 else b""
+    if locator[:4] == LOCATOR64:  # some writers, torch's among them, write the 64-bit record always
+        at = int.from_bytes(locator[8:16], "little")
+        record64 = source.read(at, 56)
+        if record64[:4] != END64:  # something stands in front of the archive: look right before the locator
+            at = end - 20 - 56
             record64 = source.read(at, 56)
-            if record64[:4] != END64:  # something stands in front of the archive: look right before the locator
-                at = end - 20 - 56
-                record64 = source.read(at, 56)
-            if record64[:4] == END64:
-                count, size, offset = struct.unpack("<QQQ", record64[32:56])
-                place = at
+        if record64[:4] == END64:
+            place = at
+            count64, size64, offset64 = struct.unpack("<QQQ", record64[32:56])
+            stated = ((count, 0xFFFF, count64), (size, 0xFFFFFFFF, size64), (offset, 0xFFFFFFFF, offset64))
+            if any(narrow not in (full, wide) for narrow, full, wide in stated):
+                say("mismatch", "end", "the end record and its 64-bit one differ: readers use one or the other")
+            count, size, offset = count64, size64, offset64
     if size > _MAX_DIRECTORY or count > _MAX_MEMBERS or size > place:
         return None
     directory = place - size
