@@ -13,7 +13,6 @@ import sys
 
 sys.path.pop(0)  # this folder: this file would stand in for the library's own module `inspect`
 
-# ruff: noqa: E402
 import argparse
 import json
 import os

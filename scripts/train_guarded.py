@@ -45,7 +45,9 @@ class Recipe:
     )
     refusals: int = 4  # examples a step: harmful prompts, in the chat template
     answers: int = 6  # benign prompts, in the chat template
-    hard_share: float = 0.6  # of these, how many resemble harmful ones closely: easy ones teach topics and tone, not harm
+    hard_share: float = (
+        0.6  # of these, how many resemble harmful ones closely: easy ones teach topics and tone, not harm
+    )
     raw: int = 1  # benign prompts without the template, so that raw completion stays as it was
     own_share: float = 0.6  # of the harmful prompts, how many are this project's: they alone hold all three verbs
     raw_prompts: int = 50  # so many easy benign prompts are answered by the plain model without the template

@@ -6,6 +6,7 @@ Each command lives in its own module, imported only when it is called, so that `
 from __future__ import annotations
 
 import sys
+import traceback
 from importlib import import_module
 
 import click
@@ -85,21 +86,27 @@ def main() -> None:
 def _interrupted() -> int:
     from weighbridge.cli.exit_codes import INTERRUPTED
 
-    click.echo("interrupted; what was answered is kept: the same command goes on", err=True)
+    goes_on = sys.argv[1:2] in (["assess"], ["grade"])  # the commands that keep answers
+    kept = "; what was answered is kept: the same command goes on" if goes_on else ""
+    click.echo(f"interrupted{kept}", err=True)
     return INTERRUPTED
 
 
 def _report(error: Exception) -> int:
-    from weighbridge.cli.exit_codes import exit_code
+    from weighbridge.cli.exit_codes import COULD_NOT, exit_code
     from weighbridge.errors import ProtocolError, WeighbridgeError
+    from weighbridge.subject.shown import shown
 
-    if not isinstance(error, WeighbridgeError):
-        raise error
+    if not isinstance(
+        error, WeighbridgeError
+    ):  # a mistake of ours: shown whole, and never with an exit code that judges
+        traceback.print_exception(error)
+        return COULD_NOT
     if isinstance(error, ProtocolError) and len(error.problems) > 1:
         click.echo(f"error: {error.where or 'protocol'}: {len(error.problems)} problems", err=True)
         for problem in error.problems:
             click.echo(f"  {problem}", err=True)
         click.echo(f"  {error.do}", err=True)
     else:
-        click.echo(f"error: {error}", err=True)
+        click.echo(f"error: {shown(str(error), 8192)}", err=True)  # names of files are whatever somebody wrote
     return exit_code(error)

@@ -11,6 +11,8 @@ import click
 
 from weighbridge.cli.exit_codes import COULD_NOT, MET, NOT_MET
 from weighbridge.cli.reading import amount, reading
+from weighbridge.cli.saying import say
+from weighbridge.subject.shown import shown
 
 if TYPE_CHECKING:
     from weighbridge.subject.model_digest import ModelDigest
@@ -58,7 +60,7 @@ def command(
             progress=lambda what, done, total: told(done, total),
         )
     expected = public_key is not None or trusted_certificates is not None
-    click.echo(json.dumps(_as_json(path, digest), ensure_ascii=False) if as_json else _as_text(path, digest, expected))
+    say(json.dumps(_as_json(path, digest)) if as_json else _as_text(path, digest, expected))
     if digest.state is None:
         return COULD_NOT if expected else MET
     return {State.VERIFIED: MET, State.FAILED: NOT_MET, State.NOT_VERIFIED: COULD_NOT}[digest.state]
@@ -95,7 +97,7 @@ def _as_json(path: Path, digest: ModelDigest) -> dict[str, Any]:
 
 
 def _as_text(path: Path, digest: ModelDigest, expected: bool) -> str:
-    lines = [str(path), f"  root digest  {digest.root_digest}"]
+    lines = [shown(str(path), 4096), f"  root digest  {digest.root_digest}"]
     if digest.file_digest:
         lines.append(f"  file digest  {digest.file_digest}")
     if digest.digest_by_name:
@@ -112,7 +114,6 @@ def _as_text(path: Path, digest: ModelDigest, expected: bool) -> str:
 
 
 def _signature(seen: Verification) -> list[str]:
-    from weighbridge.subject.shown import shown
     from weighbridge.subject.signing.trust import State
 
     lines = [f"  signature    {seen.state.value.upper()}: {'; '.join(seen.reasons)}"]

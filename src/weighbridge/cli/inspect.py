@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from weighbridge.cli.exit_codes import COULD_NOT, MET, NOT_MET
-from weighbridge.cli.reading import amount, reading
+from weighbridge.cli.reading import reading
+from weighbridge.cli.saying import say
 
 if TYPE_CHECKING:
     from weighbridge.probes.checkpoint.report import Report
@@ -35,68 +36,38 @@ def command(paths: tuple[Path, ...], against: Path | None, fail_on: str, as_json
     """Read every byte of a model's files once: what is in them, is it safe to load, is it whole.
 
     PATH is a file or a directory. Nothing in it is run or loaded. Exit codes: 0 examined and nothing found at or above --fail-on,
-    1 found, 2 usage, 4 something that matters could not be examined.
+    1 found (whatever else could not be examined), 2 usage, 4 something that matters could not be examined.
     """
-    from weighbridge.probes.checkpoint.inspection import inspect_path
-    from weighbridge.probes.checkpoint.report import Severity
+    from weighbridge.probes.checkpoint.inspection import inspect_files
+    from weighbridge.probes.checkpoint.listing import list_files
 
+    listings = [list_files(path) for path in paths]  # a path that is not there is told before an hour of reading
+    other = list_files(against) if against else None
     code = MET
-    for path in paths:
+    for number, (path, listing) in enumerate(zip(paths, listings, strict=True)):
         with reading(path) as told:
-            report = inspect_path(path, against=against, told=told)
+            report = inspect_files(listing, other=other, told=told)
+        code = _worse(code, _code(report, fail_on))
         if as_json:
-            click.echo(json.dumps(asdict(report), ensure_ascii=False))
+            heard = say(json.dumps(asdict(report)))  # ASCII: what a file's text would do to a terminal, it does not do
         else:
-            click.echo(summary(path, report))
-        worst = report.worst()
-        if worst is not None and worst.at_least(Severity(fail_on)):
-            code = NOT_MET
-        elif report.not_examined and code == MET:
-            code = COULD_NOT
+            from weighbridge.cli.inspected import summary
+
+            heard = say(("\n" if number else "") + summary(str(path), report, fail_on=fail_on))
+        if not heard:
+            return code if number + 1 == len(paths) else _worse(code, COULD_NOT)  # the rest is not examined
     return code
 
 
-def summary(path: Path, report: Report) -> str:
-    """Return the report for people: what was found first, worst first, each with what to do."""
-    lines = [str(path), f"  digest      {report.subject['digest'] or 'none: not every file could be read'}"]
-    files = report.subject["files"]
-    if len(files) == 1:
-        lines.append(f"  file        {files[0]['format']}, {amount(files[0]['size'])}")
-    else:
-        lines.append(f"  files       {len(files)}, {amount(sum(file['size'] for file in files))}")
-    if report.tensors.get("count"):
-        tensors = report.tensors
-        dtypes = ", ".join(f"{count} {dtype}" for dtype, count in tensors["dtypes"].items())
-        lines.append(f"  tensors     {tensors['count']:,} ({dtypes}), {tensors['elements']:,} values")
-    if report.licences:
-        lines.append("  licence     " + "; ".join(_licence(licence) for licence in report.licences[:4]))
-    if report.against:
-        lines.append(f"  against     {report.against['verdict']}")
-    lines.append("")
-    if report.findings:
-        lines.append(_counts(report.findings))
-    else:
-        lines.append("Nothing found.")
-    last_rule = None
-    for finding in report.findings:
-        place = " ".join(part for part in (finding["path"], f"[{finding['where']}]") if part)
-        lines.append(f"  {finding['severity'].upper():<8}  {finding['rule']}  {place}")
-        lines.append(f"            {finding['message']}")
-        if finding["rule"] != last_rule:
-            lines.append(f"            What to do: {report.rules[finding['rule']]['fix']}")
-        last_rule = finding["rule"]
-    if report.not_examined:
-        lines += ["", f"Not examined ({len(report.not_examined)}): this is not a clean bill."]
-        lines += [f"  {left['path'] or 'the whole'}: {left['reason']}" for left in report.not_examined[:50]]
-        if len(report.not_examined) > 50:
-            lines.append(f"  and {len(report.not_examined) - 50} more (--json lists all)")
-    return "\n".join(lines) + "\n"
+def _code(report: Report, fail_on: str) -> int:
+    from weighbridge.probes.checkpoint.report import Severity
+
+    worst = report.worst()
+    if worst is not None and worst.at_least(Severity(fail_on)):
+        return NOT_MET
+    return COULD_NOT if report.not_examined else MET
 
 
-def _counts(findings: list[dict[str, Any]]) -> str:
-    by_severity = {name: sum(finding["severity"] == name for finding in findings) for name in SEVERITIES}
-    return "Found: " + ", ".join(f"{count} {name}" for name, count in by_severity.items() if count)
-
-
-def _licence(licence: dict[str, Any]) -> str:
-    return f"{licence.get('expression') or licence.get('name') or 'unknown'} ({licence.get('path', '')})"
+def _worse(one: int, other: int) -> int:
+    """Of several: found before not examined before clean."""
+    return next((code for code in (NOT_MET, COULD_NOT) if code in (one, other)), MET)

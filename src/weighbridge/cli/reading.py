@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from weighbridge.subject.shown import shown
+
 _SHOWN_AFTER_S = 1.5
 _EVERY_S = 0.5
 
@@ -30,7 +32,7 @@ def amount(size_bytes: int) -> str:
 def reading(path: Path) -> Iterator[Callable[[int, int | None], None]]:
     """Yield what is told how many bytes are read, and how many there are in all (None: not known)."""
     began = last = time.monotonic()
-    wide = 0
+    name, wide = shown(path.name or str(path), 32), 0  # the line must fit, or each would be a new one
 
     def told(read: int, total: int | None) -> None:
         nonlocal last, wide
@@ -39,10 +41,10 @@ def reading(path: Path) -> Iterator[Callable[[int, int | None], None]]:
             return
         last = now
         rate = read / max(now - began, 1e-3)
-        text = f"{path}: {amount(read)}, {amount(int(rate))}/s"
+        text = f"{name}: {amount(read)}, {amount(int(rate))}/s"
         if total is not None:
             left_s = (total - read) / rate if rate else 0.0
-            text = f"{path}: {amount(read)} of {amount(total)}, {amount(int(rate))}/s, {left_s:.0f} s left"
+            text = f"{name}: {amount(read)} of {amount(total)}, {amount(int(rate))}/s, {left_s:.0f} s left"
         sys.stderr.write("\r" + text.ljust(wide))
         sys.stderr.flush()
         wide = max(wide, len(text))

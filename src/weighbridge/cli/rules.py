@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from difflib import get_close_matches
 from textwrap import fill
+from typing import TYPE_CHECKING
 
 import click
 
+from weighbridge.cli.inspected import COLUMNS, SEVERITIES
+from weighbridge.cli.saying import say
 from weighbridge.errors import UsageError
+from weighbridge.subject.shown import shown
+
+if TYPE_CHECKING:
+    from weighbridge.probes.checkpoint.catalogue import Rule
 
 
 @click.command(name="rules")
@@ -21,24 +30,38 @@ def command(rule: str | None, as_json: bool) -> None:
 
     known = rules()
     if rule is not None and rule not in known:
-        near = [name for name in known if rule in name]
-        do = f"did you mean {', '.join(near[:5])}?" if near else "`weighbridge rules` lists them"
-        raise UsageError("no such rule", where=rule, do=do)
+        raise UsageError("no such rule", where=shown(rule), do=_near(rule, list(known)))
     chosen = [known[rule]] if rule else list(known.values())
     if as_json:
-        click.echo(json.dumps([asdict(each) for each in chosen], ensure_ascii=False, indent=1))
+        say(json.dumps([asdict(each) for each in chosen], ensure_ascii=False, indent=1))
     elif rule:
-        each = chosen[0]
-        click.echo(f"{each.id}  ({each.severity})\n{each.title}\n")
-        for name, text in (
-            ("What", each.what),
-            ("Why", each.why),
-            ("What to do", each.fix),
-            ("What it cannot see", each.cannot_see),
-        ):
-            click.echo(fill(f"{name}: {text}", 100, subsequent_indent="  "))
-        if each.sources:
-            click.echo(fill("Sources: " + "; ".join(each.sources), 100, subsequent_indent="  "))
+        say(_whole(chosen[0]))
     else:
-        for each in chosen:
-            click.echo(f"{each.severity:<9} {each.id:<34} {each.title}")
+        say("\n".join(_line(each) for each in chosen))
+
+
+def _near(rule: str, known: Sequence[str]) -> str:
+    """What to do about a rule that is not there: the rules of its area, those that hold the word, or those spelt alike."""
+    area = [name for name in known if name.partition(".")[0] == rule.partition(".")[0]]
+    held = [name for name in known if rule.lower() in name]
+    alike = get_close_matches(rule.lower(), known, n=5, cutoff=0.5)
+    near = list(dict.fromkeys([*alike, *held, *area]))
+    return f"did you mean {', '.join(near[:5])}?" if near else "`weighbridge rules` lists them"
+
+
+def _line(rule: Rule) -> str:
+    return fill(f"{rule.severity:<8} {rule.id:<28} {rule.title}", COLUMNS, subsequent_indent=" " * 38)
+
+
+def _whole(rule: Rule) -> str:
+    lines = [rule.id, fill(rule.title, COLUMNS), "", f"{rule.severity}: {SEVERITIES[rule.severity]}"]
+    for name, text in (
+        ("What", rule.what),
+        ("Why", rule.why),
+        ("What to do", rule.fix),
+        ("What it cannot see", rule.cannot_see),
+        ("Sources", "; ".join(rule.sources)),
+    ):
+        if text:
+            lines += ["", fill(f"{name}: {text}", COLUMNS, subsequent_indent="  ", break_on_hyphens=False)]
+    return "\n".join(lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import traceback
 from collections.abc import Callable, Mapping
@@ -14,7 +15,7 @@ from weighbridge.probes.checkpoint.catalogue import found, shown
 from weighbridge.probes.checkpoint.examine import Context, examine
 from weighbridge.probes.checkpoint.limits import ChildDied, Limits, Say, run_limited
 from weighbridge.probes.checkpoint.listing import Listing, list_files
-from weighbridge.probes.checkpoint.onepass import pass_over
+from weighbridge.probes.checkpoint.onepass import Hashing, pass_over
 from weighbridge.probes.checkpoint.report import Examined, NotExamined, Report
 from weighbridge.probes.checkpoint.source import FileSource
 from weighbridge.probes.checkpoint.stages import Gathered, ReadFile, run_stages
@@ -89,7 +90,7 @@ class _Reader:
             if self.told:
                 self.told(self._read, self.total)
         elif "report" in message:
-            self.report = Report(**message["report"])
+            self.report = Report(**_unicode(message["report"]))
 
     def work(self, say: Say) -> None:
         os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before numpy is imported: its threads would only fight ours
@@ -110,7 +111,7 @@ def _read_all(listing: Listing, prefix: str, poisoned: Mapping[str, str], say: S
 
     def one(name: str) -> ReadFile:
         if (poison := poisoned.get(prefix + name)) is not None:
-            return ReadFile(name, Examined(name, not_examined=[NotExamined(name, poison)]), [], None)
+            return _unread(name, listing.files[name], poison)
         say({"begin": prefix + name})
         try:
             return _read_file(name, listing.files[name], lambda size_bytes: say({"read": size_bytes}))
@@ -129,25 +130,53 @@ def _read_file(name: str, file: Path, told: Callable[[int], None]) -> ReadFile:
     context = Context()
     try:
         with FileSource(name, file) as source:
-            examined = _examine(source, context)
-            parts = (examined, *context.members)
-            passed = pass_over(
-                source.descriptor,
-                name,
-                [region for part in parts for region in part.regions],
-                [checksum for part in parts for checksum in part.checksums],
-                told,
-            )
+            before = os.fstat(source.descriptor)
+            hashing = Hashing(source.descriptor, told)
+            try:
+                examined = _examine(source, context)
+                parts = (examined, *context.members)
+                passed = pass_over(
+                    source.descriptor,
+                    name,
+                    [region for part in parts for region in part.regions],
+                    [checksum for part in parts for checksum in part.checksums],
+                    hashing,
+                )
+            finally:
+                hashing.stop()
+            after = os.fstat(source.descriptor)
     except OSError as error:
-        return ReadFile(
-            name, Examined(name, not_examined=[NotExamined(name, f"cannot be read ({error.strerror})")]), [], None
-        )
+        return _unread(name, file, f"cannot be read ({error.strerror})")
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        examined.not_examined.append(NotExamined(name, "the file was changed while it was read: inspect it again"))
     for checksum in passed.wrong:
         message = "the bytes do not have the CRC-32 that the archive states"
         examined.findings.append(
             found("archive.wrong-crc", f"{name}!{checksum.member}", f"byte {checksum.offset}", message)
         )
     return ReadFile(name, examined, context.members, passed)
+
+
+def _unread(name: str, file: Path, why: str) -> ReadFile:
+    """Return a file that was not read, with the size that the system tells."""
+    try:
+        size_bytes = file.stat().st_size
+    except OSError:
+        size_bytes = 0
+    return ReadFile(name, Examined(name, size_bytes, not_examined=[NotExamined(name, why)]), [], None)
+
+
+def _unicode(value: Any) -> Any:
+    """Return `value` with half characters written out: JSON headers may hold them, and no output can."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        if isinstance(value, dict):
+            return {_unicode(key): _unicode(each) for key, each in value.items()}
+        if isinstance(value, list):
+            return [_unicode(each) for each in value]
+        return value.encode("utf-8", "backslashreplace").decode()
+    return value
 
 
 def _examine(source: FileSource, context: Context) -> Examined:

@@ -58,6 +58,8 @@ def list_files(path: Path) -> Listing:
     listing = Listing(path, names={})
     for entry in list_entries(path):
         _add(listing, entry)
+    if not listing.files and not listing.not_examined:
+        listing.not_examined.append(NotExamined("", "the directory holds no files"))
     return listing
 
 

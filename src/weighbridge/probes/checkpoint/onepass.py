@@ -1,7 +1,8 @@
 """One pass over a file's bytes: SHA-256, the archives' checksums, and the statistics of its tensors.
 
-The caller's thread reads into a few buffers; one thread hashes them, another measures. Both let go of Python's lock while they
-work, so a file costs as long as the slower of the two, and memory stays at `BUFFERS * BUFFER_BYTES` whatever the file.
+Hashing begins as soon as the file is open, in a thread of its own, while the file's structure is examined and numpy is loaded; measuring
+follows it through the page cache. Both let go of Python's lock while they work, so a file costs as long as the slower of the two, and
+memory stays at two buffers whatever the file.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import os
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from weighbridge.probes.checkpoint.weights.statistics import Accumulator, TensorStatistics
 
 BUFFER_BYTES = 4 << 20
-BUFFERS = 6
-INLINE_BYTES = 2 << 20  # smaller files are not worth two threads
+INLINE_BYTES = 2 << 20  # smaller files are not worth a thread
 # Views of one storage are ordinary, a thousand tensors over the same bytes are a trick to keep a reader busy.
 MEASURED_TIMES_FILE = 3
 
@@ -49,10 +48,52 @@ class _Lane:
     feed: Callable[[memoryview], None]
 
 
+class Hashing:
+    """SHA-256 of the whole file behind a descriptor, begun at once: in a thread of its own for all but small files."""
+
+    def __init__(self, descriptor: int, told: Told) -> None:
+        self._descriptor, self._told = descriptor, told
+        self._digest = hashlib.sha256()
+        self._failure: BaseException | None = None
+        self._stop = False
+        self._read = 0
+        self._thread: Thread | None = None
+        if os.fstat(descriptor).st_size > INLINE_BYTES:
+            self._thread = Thread(target=self._run, name="hash", daemon=True)
+            self._thread.start()
+        else:
+            self._run()
+
+    def _run(self) -> None:
+        try:
+            for start, piece in _pieces(self._descriptor, 0, None):
+                self._digest.update(piece)
+                self._read = start + len(piece)
+                self._told(len(piece))
+                if self._stop:
+                    return
+        except BaseException as error:
+            self._failure = error
+
+    def result(self) -> tuple[str, int]:
+        """Return ("sha256:...", how many bytes were read) when all is read. Raises `OSError` when reading failed."""
+        if self._thread:
+            self._thread.join()
+        if self._failure:
+            raise self._failure
+        return "sha256:" + self._digest.hexdigest(), self._read
+
+    def stop(self) -> None:
+        """Give up, and wait until the thread is gone."""
+        self._stop = True
+        if self._thread:
+            self._thread.join()
+
+
 def pass_over(
-    descriptor: int, path: str, regions: Sequence[Region], checksums: Sequence[Checksum], told: Told
+    descriptor: int, path: str, regions: Sequence[Region], checksums: Sequence[Checksum], hashing: Hashing
 ) -> Passed:
-    """Read the whole file behind `descriptor` once. Raises `OSError` when reading fails."""
+    """Measure what lies in `regions`, compare `checksums`, and wait for `hashing`. Raises `OSError` when reading fails."""
     size_bytes = os.fstat(descriptor).st_size
     kept, left_out = _affordable(regions, size_bytes)
     accumulators = _accumulators(path, kept)
@@ -65,18 +106,14 @@ def pass_over(
         *(_Lane(crc.stated.offset, crc.stated.offset + crc.stated.size_bytes, crc.feed) for crc in crcs),
     ]
     lanes.sort(key=lambda lane: lane.start)
-    digest = hashlib.sha256()
-    measure = _Measure(lanes)
-    if size_bytes <= INLINE_BYTES:
-        data = memoryview(b"".join(_pieces(descriptor, size_bytes)))
-        digest.update(data)
-        measure(0, data)
-        told(len(data))
-    else:
-        _in_parallel(descriptor, digest.update, measure if lanes else None, told)
+    if lanes:
+        measure = _Measure(lanes)
+        for start, piece in _pieces(descriptor, lanes[0].start, max(lane.end for lane in lanes)):
+            measure(start, piece)
+    digest, read_bytes = hashing.result()
     return Passed(
-        "sha256:" + digest.hexdigest(),
-        size_bytes,
+        digest,
+        read_bytes,
         [accumulator.result() for accumulator in accumulators],
         left_out,
         [crc.stated for crc in crcs if crc.value != crc.stated.crc32],
@@ -139,72 +176,14 @@ class _Measure:
         self._active = [lane for lane in self._active if lane.end > end]
 
 
-def _pieces(descriptor: int, size_bytes: int) -> Iterator[bytes]:
-    offset = 0
-    while offset < size_bytes and (piece := os.pread(descriptor, min(BUFFER_BYTES, size_bytes - offset), offset)):
-        offset += len(piece)
-        yield piece
-
-
-class _Block:
-    """A buffer, how much of it is filled and from where, and how many workers still need it."""
-
-    def __init__(self) -> None:
-        self.buffer = bytearray(BUFFER_BYTES)
-        self.start = 0
-        self.view = memoryview(self.buffer)[:0]
-        self.users: list[bool] = []  # each worker that is done pops one (atomic, so no lock); who gets True is the last
-
-
-def _in_parallel(
-    descriptor: int,
-    hash_block: Callable[[memoryview], None],
-    measure: Callable[[int, memoryview], None] | None,
-    told: Told,
-) -> None:
-    free: SimpleQueue[_Block] = SimpleQueue()
-    for _ in range(BUFFERS):
-        free.put(_Block())
-    failures: list[BaseException] = []
-    workers: list[tuple[Thread, SimpleQueue[_Block | None]]] = []
-
-    def start(work: Callable[[_Block], None], name: str) -> None:
-        queue: SimpleQueue[_Block | None] = SimpleQueue()
-
-        def run() -> None:
-            while (block := queue.get()) is not None:
-                if not failures:
-                    try:
-                        work(block)
-                    except BaseException as error:
-                        failures.append(error)
-                if block.users.pop():
-                    free.put(block)
-
-        thread = Thread(target=run, name=name, daemon=True)
-        thread.start()
-        workers.append((thread, queue))
-
-    start(lambda block: hash_block(block.view), "hash")
-    if measure is not None:
-        start(lambda block: measure(block.start, block.view), "measure")
-    offset = 0
-    try:
-        while not failures:
-            block = free.get()
-            filled = os.preadv(descriptor, [block.buffer], offset)
-            if not filled:
-                break
-            block.start, block.view = offset, memoryview(block.buffer)[:filled]
-            block.users = [True, *[False] * (len(workers) - 1)]
-            for _, queue in workers:
-                queue.put(block)
-            offset += filled
-            told(filled)
-    finally:
-        for _, queue in workers:
-            queue.put(None)
-        for thread, _ in workers:
-            thread.join()
-    if failures:
-        raise failures[0]
+def _pieces(descriptor: int, start: int, end: int | None) -> Iterator[tuple[int, memoryview]]:
+    """Yield (where it begins, bytes) from `start` to `end` or the file's end. The bytes are the same buffer every time."""
+    buffer = bytearray(BUFFER_BYTES)
+    view = memoryview(buffer)
+    at = start
+    while end is None or at < end:
+        filled = os.preadv(descriptor, [view if end is None else view[: end - at]], at)
+        if not filled:
+            return
+        yield at, view[:filled]
+        at += filled

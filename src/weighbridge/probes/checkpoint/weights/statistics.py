@@ -17,7 +17,7 @@ import numpy.typing as npt
 import xxhash
 
 from weighbridge.probes.checkpoint.report import Region
-from weighbridge.probes.checkpoint.weights import values
+from weighbridge.probes.checkpoint.weights import native, values
 from weighbridge.probes.checkpoint.weights.ggml import LAYOUTS
 from weighbridge.probes.checkpoint.weights.moments import Moments
 from weighbridge.probes.checkpoint.weights.roles import place_of
@@ -148,7 +148,7 @@ class Accumulator:
             np.copyto(aligned, block)
             block = aligned
         if self.scales is not None:
-            self.scales.take(block.reshape(-1, self.unit_bytes))
+            self.scales.take(block, self.unit_bytes)
         if self.kernel is not None:
             self.kernel.measure(block, self.moments)
             if self.low is not None:
@@ -207,8 +207,12 @@ class _Scales:
         self.low, self.high = math.inf, -math.inf
         self.zeros = self.nan = self.inf = 0
 
-    def take(self, blocks: Bytes) -> None:
-        bits = np.ascontiguousarray(blocks[:, self.at : self.at + 2]).view(np.uint16)
+    def take(self, block: Bytes, unit_bytes: int) -> None:
+        if (seen := native.scales(block, unit_bytes, self.at)) is not None:
+            self.low, self.high = min(self.low, seen[0]), max(self.high, seen[1])
+            self.zeros, self.nan, self.inf = self.zeros + seen[2], self.nan + seen[3], self.inf + seen[4]
+            return
+        bits = np.ascontiguousarray(block.reshape(-1, unit_bytes)[:, self.at : self.at + 2]).view(np.uint16)
         magnitude = bits & np.uint16(0x7FFF)
         self.zeros += int(np.count_nonzero(magnitude == 0))
         top = int(magnitude.max())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -71,11 +71,14 @@ def kernel(dtype: str, big_endian: bool = False) -> Kernel | None:
     array([1.], dtype=float32)
     """
     from weighbridge.probes.checkpoint.weights.ggml import GGML
+    from weighbridge.probes.checkpoint.weights.native import native
 
     plain = _KERNELS.get(dtype)
     if plain is not None:
-        return _Swapped(plain, plain.unit_bytes) if big_endian and plain.unit_bytes > 1 else plain
-    return None if big_endian else GGML.get(dtype)
+        if big_endian and plain.unit_bytes > 1:
+            return _Swapped(plain, plain.unit_bytes)
+        return cast(Kernel, native(dtype, plain))
+    return None if big_endian or dtype not in GGML else cast(Kernel, native(dtype, GGML[dtype]))
 
 
 def is_float(dtype: str) -> bool:

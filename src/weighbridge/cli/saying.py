@@ -1,0 +1,34 @@
+"""What a command says on standard output. Light to import."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+
+import click
+
+from weighbridge.errors import WeighbridgeError
+
+
+def say(text: str) -> bool:
+    """Print `text` and a line end; return whether anybody still listens (`| head` stops when it has what it wants).
+
+    Raises `WeighbridgeError` when it cannot be written (a full disk). An exit code is a statement about the subject, so a closed pipe
+    must not turn into one: click alone would end with 1, "found".
+    """
+    try:
+        click.echo(text)
+    except BrokenPipeError:
+        _hush()
+        return False
+    except OSError as error:
+        _hush()
+        raise WeighbridgeError(f"cannot be written ({error.strerror})", where="standard output") from error
+    return True
+
+
+def _hush() -> None:
+    """Let what is still to be flushed go nowhere, so that Python does not complain when it ends."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
