@@ -28,7 +28,7 @@ class NativeKernels(BuildHookInterface[Any]):
             print("no C compiler: reading weights will be slower", file=sys.stderr)
             return
         folder = Path(self.root) / FOLDER
-        built, target = folder / "_native.so.part", folder / "_native.so"
+        built, target = folder / "native.compiled.part", folder / "native.compiled"
         command = [*compiler.split(), *FLAGS, str(folder / "native.c"), "-o", str(built)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -40,4 +40,4 @@ class NativeKernels(BuildHookInterface[Any]):
         built.replace(target)
         build_data["pure_python"] = False
         build_data["infer_tag"] = True
-        build_data["artifacts"].append(str(FOLDER / "_native.so"))
+        build_data["artifacts"].append(str(FOLDER / "native.compiled"))

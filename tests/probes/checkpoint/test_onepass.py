@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from weighbridge.probes.checkpoint import onepass
-from weighbridge.probes.checkpoint.onepass import BUFFER_BYTES, pass_over
+from weighbridge.probes.checkpoint.onepass import BUFFER_BYTES, Hashing, pass_over
 from weighbridge.probes.checkpoint.report import Checksum, Region
 
 SIZES = (0, 1, 1000, onepass.INLINE_BYTES, onepass.INLINE_BYTES + 1, BUFFER_BYTES * 8 + 12345)
@@ -33,7 +33,8 @@ def passed(
 ) -> tuple[onepass.Passed, int]:
     read: list[int] = []
     with opened(path) as descriptor:
-        return pass_over(descriptor, path.name, regions, checksums, read.append), sum(read)
+        result = pass_over(descriptor, path.name, regions, checksums, Hashing(descriptor, read.append))
+        return result, sum(read)
 
 
 def floats(count: int, seed: int = 1) -> np.ndarray:
@@ -86,12 +87,22 @@ def test_regions_that_would_keep_a_reader_busy_are_left_out(tmp_path: Path) -> N
     assert past in result.left_out
 
 
-def test_a_failure_in_a_worker_is_raised_and_not_swallowed(tmp_path: Path) -> None:
-    """What breaks in the hashing thread reaches the caller, and no thread is left waiting."""
+def test_a_failure_of_the_hashing_thread_reaches_the_caller(tmp_path: Path) -> None:
+    """What breaks while hashing is raised by the pass, not swallowed: a digest of half a file is no digest."""
     (tmp_path / "file").write_bytes(b"x" * (BUFFER_BYTES * 10))
 
-    def broken(_: memoryview) -> None:
-        raise RuntimeError("broken")
+    def broken(_: int) -> None:
+        raise OSError("broken")
 
-    with opened(tmp_path / "file") as descriptor, pytest.raises(RuntimeError, match="broken"):
-        onepass._in_parallel(descriptor, broken, None, lambda _: None)
+    with opened(tmp_path / "file") as descriptor, pytest.raises(OSError, match="broken"):
+        pass_over(descriptor, "file", [], [], Hashing(descriptor, broken))
+
+
+def test_hashing_can_be_given_up(tmp_path: Path) -> None:
+    """A reader that found the structure hopeless does not leave a thread behind that reads on."""
+    (tmp_path / "file").write_bytes(b"")
+    os.truncate(tmp_path / "file", 4 << 30)  # sparse: it would take seconds
+    read: list[int] = []
+    with opened(tmp_path / "file") as descriptor:
+        Hashing(descriptor, read.append).stop()
+    assert sum(read) < 4 << 30

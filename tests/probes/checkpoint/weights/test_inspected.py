@@ -15,7 +15,8 @@ from tests.probes.checkpoint.weights.planted import Model, fine_tuned, stored, t
 from tests.subject.gguf_writer import MODEL, gguf
 from weighbridge.probes.checkpoint.inspection import inspect_path
 from weighbridge.probes.checkpoint.report import Report
-from weighbridge.subject.demo import DEMO_MODELS, cache_folder
+from weighbridge.subject.demo import DEMO_MODELS
+from weighbridge.subject.references import GGUFLocation, resolve
 
 DOWN = "model.layers.7.mlp.down_proj.weight"
 
@@ -93,10 +94,9 @@ def test_vocabularies_that_were_only_counted_are_not_called_the_same(tmp_path: P
 @pytest.mark.parametrize("name", sorted(DEMO_MODELS))
 def test_real_models_are_not_accused(name: str) -> None:
     """Of each real model all tensors are measured, and nothing worse than information is said."""
-    files = sorted(cache_folder(os.environ).rglob(DEMO_MODELS[name].file_name))
-    if not files:
-        pytest.skip(f"needs the demo model {name} in the user's cache (`weighbridge assess demo:{name}` fetches it)")
-    report = inspect_path(files[0])
+    location = resolve(f"demo:{name}", environ=os.environ).location
+    assert isinstance(location, GGUFLocation)
+    report = inspect_path(location.path)
     assert (worse_than_info(report), report.not_examined) == ([], [])
     assert report.tensors["not_measured"] == 0
     assert report.fingerprint is not None

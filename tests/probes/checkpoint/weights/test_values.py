@@ -18,7 +18,7 @@ import pytest
 from tests.probes.checkpoint.weights.blocks import REFERENCE, blocks
 from tests.probes.checkpoint.weights.planted import bf16
 from weighbridge.probes.checkpoint.report import Region
-from weighbridge.probes.checkpoint.weights import values
+from weighbridge.probes.checkpoint.weights import native, values
 from weighbridge.probes.checkpoint.weights.ggml import GGML, LAYOUTS
 from weighbridge.probes.checkpoint.weights.statistics import TensorStatistics, accumulator, as_json
 from weighbridge.subject.gguf import TENSOR_TYPES
@@ -54,6 +54,15 @@ GGUF_PACKAGE = {
     "q5_k": "ff64b30bc2d196d085845ef81c009926",
     "q6_k": "6aca2fb5666095d046c52327b5833c13",
 }
+
+
+@pytest.fixture(autouse=True, params=["compiled", "numpy"])
+def kernels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test here runs with the compiled kernels and without them: both must give numpy's numbers."""
+    if request.param == "numpy":
+        monkeypatch.setattr(native, "_library", lambda: None)
+    elif not native.available():
+        pytest.skip("the compiled kernels were not built: needs a C compiler when weighbridge is installed")
 
 
 def small_float(code: int, exponent_bits: int, ieee: bool) -> float:

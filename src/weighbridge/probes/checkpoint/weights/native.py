@@ -21,7 +21,8 @@ from weighbridge.probes.checkpoint.weights.moments import Moments
 
 Bytes = npt.NDArray[np.uint8]
 
-LIBRARY = Path(__file__).with_name("_native.so")
+# Not named as a module would be: Python's own search for modules would take it for one.
+LIBRARY = Path(__file__).with_name("native.compiled")
 DTYPES = frozenset(
     {"bf16", "f16", "f32", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1", "q2_k", "q3_k", "q4_k", "q5_k", "q6_k"}
 )
