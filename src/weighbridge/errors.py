@@ -2,7 +2,9 @@
 
     WeighbridgeError
     ├── UsageError          the caller: an option, a path, a protocol file
-    │   └── ProtocolError   the author of a protocol: all problems at once, each with its place
+    │   └── TypedFileError  the author of a file: all problems at once, each with its place
+    │       ├── ProtocolError     a protocol
+    │       └── ThreatSheetError  a threat sheet
     ├── SubjectError        the model's files: path, what rule is broken
     ├── EngineError         asking failed on our side or the provider's
     │   ├── MissingExtra    an optional part is not installed
@@ -39,15 +41,29 @@ class UsageError(WeighbridgeError):
     """The caller asked for something that cannot be done as asked."""
 
 
-class ProtocolError(UsageError):
-    """A protocol file is wrong. `problems` lists every one, as `place: what`."""
+class TypedFileError(UsageError):
+    """A file is wrong. `problems` lists every one, as `place: what`."""
+
+    def __init__(self, problems: Sequence[str], *, where: str | None = None, do: str) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(self.problems), where=where, do=do)
+
+
+class ProtocolError(TypedFileError):
+    """A protocol file is wrong."""
 
     def __init__(self, problems: Sequence[str], *, where: str | None = None) -> None:
-        self.problems = tuple(problems)
         super().__init__(
-            "; ".join(self.problems),
-            where=where,
-            do="`weighbridge protocol` prints a protocol with every field explained",
+            problems, where=where, do="`weighbridge protocol` prints a protocol with every field explained"
+        )
+
+
+class ThreatSheetError(TypedFileError):
+    """A threat sheet is wrong."""
+
+    def __init__(self, problems: Sequence[str], *, where: str | None = None) -> None:
+        super().__init__(
+            problems, where=where, do="`weighbridge threat new ID` prints a sheet with every field explained"
         )
 
 

@@ -94,7 +94,7 @@ def _interrupted() -> int:
 
 def _report(error: Exception) -> int:
     from weighbridge.cli.exit_codes import COULD_NOT, exit_code
-    from weighbridge.errors import ProtocolError, WeighbridgeError
+    from weighbridge.errors import TypedFileError, WeighbridgeError
     from weighbridge.subject.shown import shown
 
     if not isinstance(
@@ -102,8 +102,8 @@ def _report(error: Exception) -> int:
     ):  # a mistake of ours: shown whole, and never with an exit code that judges
         traceback.print_exception(error)
         return COULD_NOT
-    if isinstance(error, ProtocolError) and len(error.problems) > 1:
-        click.echo(f"error: {error.where or 'protocol'}: {len(error.problems)} problems", err=True)
+    if isinstance(error, TypedFileError) and len(error.problems) > 1:
+        click.echo(f"error: {error.where or 'file'}: {len(error.problems)} problems", err=True)
         for problem in error.problems:
             click.echo(f"  {problem}", err=True)
         click.echo(f"  {error.do}", err=True)

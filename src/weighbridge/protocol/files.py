@@ -6,42 +6,16 @@ unknown key is an error, and so is a key that is there twice.
 
 from __future__ import annotations
 
-import difflib
-import json
-import math
-import re
 import tomllib
-from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, get_args
 
-from pydantic import BaseModel, ValidationError
-
-from weighbridge.errors import ProtocolError, UsageError
+from weighbridge.errors import ProtocolError
 from weighbridge.protocol.model import AssessmentProtocol
-from weighbridge.subject.shown import shown
+from weighbridge.protocol.typed_files import TypedFile, toml_entry
 
 BUILTIN = ("default", "demo")
-MAX_FILE_BYTES = 256 * 1024
-MAX_VALUES = 10_000  # YAML's aliases can make a short file endless
-_LINE_LENGTH = 110
-
-# What is expected, in the words of a person, by pydantic's name of the error.
-_EXPECTED = {
-    "string_type": "must be text",
-    "int_type": "must be a whole number",
-    "int_from_float": "must be a whole number",
-    "float_type": "must be a number",
-    "bool_type": "must be true or false",
-    "tuple_type": "must be a list",
-    "model_type": "must be a table of keys",
-    "string_pattern_mismatch": "must be sha256: and 64 hexadecimal digits",
-    "greater_than": "must be above {gt}",
-    "greater_than_equal": "must be at least {ge}",
-    "less_than": "must be below {lt}",
-    "less_than_equal": "must be at most {le}",
-}
+_KIND = TypedFile("protocol", AssessmentProtocol, ProtocolError, BUILTIN)
 
 
 def load_protocol(name_or_path: str) -> AssessmentProtocol:
@@ -54,10 +28,9 @@ def load_protocol(name_or_path: str) -> AssessmentProtocol:
     True
     """
     if name_or_path in BUILTIN:
-        return _check(tomllib.loads(_builtin_text(name_or_path)), where=name_or_path)
+        return _KIND.check(tomllib.loads(_builtin_text(name_or_path)), where=name_or_path)
     path = Path(name_or_path)
-    data = _parse(_read(path), path)
-    protocol = _check(data, where=str(path))
+    protocol = _KIND.check(_KIND.parse(_KIND.read(path), str(path)), where=str(path))
     suite = protocol.prompts.suite
     if suite == "builtin" or Path(suite).is_absolute():
         return protocol
@@ -77,230 +50,13 @@ def dump_protocol(protocol: AssessmentProtocol) -> str:
     2
     """
     data = protocol.model_dump(mode="json", by_alias=True, exclude_none=True)
-    lines = [_toml_entry(key, value) for key, value in data.items() if not isinstance(value, dict)]
+    lines = [toml_entry(key, value) for key, value in data.items() if not isinstance(value, dict)]
     for key, table in data.items():
         if isinstance(table, dict):
             lines += ["", f"[{key}]"]
-            lines += [_toml_entry(field, value) for field, value in table.items()]
+            lines += [toml_entry(field, value) for field, value in table.items()]
     return "\n".join(lines) + "\n"
 
 
 def _builtin_text(name: str) -> str:
     return files("weighbridge.protocol").joinpath("builtin", f"{name}.toml").read_text("utf-8")
-
-
-def _read(path: Path) -> str:
-    """Return the file's text. Raises `UsageError` when it cannot be read, `ProtocolError` when it is no text."""
-    builtin = f"give a TOML or YAML file, or one of {', '.join(BUILTIN)}"
-    try:
-        if path.is_dir():
-            raise UsageError("a directory, not a protocol file", where=str(path), do=builtin)
-        with path.open("rb") as file:
-            content = file.read(MAX_FILE_BYTES + 1)
-    except FileNotFoundError:
-        raise UsageError("no such protocol file", where=str(path), do=builtin) from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise UsageError(f"the protocol file cannot be read: {reason}", where=str(path), do=builtin) from error
-    if len(content) > MAX_FILE_BYTES:
-        raise ProtocolError([f"larger than the {MAX_FILE_BYTES:,} bytes that a protocol may have"], where=str(path))
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ProtocolError([f"byte {error.start:,}: not UTF-8 text"], where=str(path)) from None
-
-
-def _parse(text: str, path: Path) -> Any:
-    """Return what the text says, as TOML or YAML by the file's suffix, else by how it begins."""
-    suffix = path.suffix.lower()
-    if suffix == ".toml" or (suffix not in (".yaml", ".yml", ".json") and _looks_like_toml(text)):
-        return _parse_toml(text, str(path))
-    return _parse_yaml(text, str(path))
-
-
-def _looks_like_toml(text: str) -> bool:
-    first = next((line for line in map(str.strip, text.splitlines()) if line and not line.startswith("#")), "")
-    return bool(re.match(r"\[|[\w\"'.-]+\s*=", first))
-
-
-def _parse_toml(text: str, where: str) -> Any:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        said = str(error)
-        place = re.search(r" \(at (line \d+, column \d+|end of document)\)$", said)
-        what = said[: place.start()] if place else said
-        at = place[1] if place else "TOML"
-        raise ProtocolError([f"{at}: {what[:1].lower()}{what[1:]}"], where=where) from None
-    except RecursionError:
-        raise ProtocolError(["nested too deeply"], where=where) from None
-
-
-def _parse_yaml(text: str, where: str) -> Any:
-    import yaml
-
-    class Loader(yaml.SafeLoader):
-        """Refuses a key that is there twice, of which YAML's own loader would keep the last."""
-
-        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-            seen: set[Any] = set()
-            for key_node, _ in node.value:
-                key = self.construct_object(key_node, deep=True) if isinstance(key_node, yaml.ScalarNode) else None
-                if key in seen:
-                    raise yaml.constructor.ConstructorError(None, None, f"{key!r} is there twice", key_node.start_mark)
-                seen.add(key)
-            return super().construct_mapping(node, deep)
-
-    try:
-        return yaml.load(text, Loader)  # noqa: S506 (derived from the safe loader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "YAML"
-        raise ProtocolError([f"{place}: {error.problem or error.context or 'not valid YAML'}"], where=where) from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        what = "nested too deeply" if isinstance(error, RecursionError) else " ".join(str(error).split())
-        raise ProtocolError([what], where=where) from None
-
-
-def _check(data: Any, *, where: str) -> AssessmentProtocol:
-    """Return the protocol that the parsed file describes. Raises `ProtocolError` with every problem."""
-    if not isinstance(data, dict):
-        raise ProtocolError(["empty" if data is None else "must be a table of keys"], where=where)
-    if not data:
-        raise ProtocolError(["empty"], where=where)
-    problems: dict[str, str] = {}
-    plain = _plain(data, (), problems, iter(range(MAX_VALUES)), where)
-    try:
-        # Through JSON, since pydantic's strict mode takes enumerations from text there, and numbers never from text.
-        protocol = AssessmentProtocol.model_validate_json(json.dumps(plain), strict=True)
-    except ValidationError as error:
-        for fault in error.errors(include_url=False):
-            location = fault["loc"]
-            problems.setdefault(_place(location), _explain(fault["type"], location, fault))
-        raise _all_at_once(problems, where) from None
-    if problems:
-        raise _all_at_once(problems, where)
-    return protocol
-
-
-def _all_at_once(problems: Mapping[str, str], where: str) -> ProtocolError:
-    return ProtocolError([f"{place}: {what}" if place else what for place, what in problems.items()], where=where)
-
-
-def _plain(
-    value: Any, location: tuple[str | int, ...], problems: dict[str, str], left: Iterator[int], where: str
-) -> Any:
-    """Return `value` in JSON's types; what has no place there is noted as a problem and becomes None."""
-    if next(left, None) is None:
-        raise ProtocolError([f"more than {MAX_VALUES:,} values"], where=where)
-    if isinstance(value, dict):
-        kept = {}
-        for key, inner in value.items():
-            if isinstance(key, str):
-                kept[key] = _plain(inner, (*location, key), problems, left, where)
-            else:
-                problems[_place((*location, str(key)))] = "unknown key: keys are text"
-        return kept
-    if isinstance(value, list):
-        return [_plain(inner, (*location, index), problems, left, where) for index, inner in enumerate(value)]
-    if isinstance(value, float) and not math.isfinite(value):
-        problems[_place(location)] = f"must be a finite number, not {value}"
-        return None
-    if value is None or isinstance(value, str | bool | int | float):
-        return value
-    problems[_place(location)] = f"must not be a {type(value).__name__} (put text in quotes)"
-    return None
-
-
-def _place(location: tuple[str | int, ...]) -> str:
-    """Return where a value is, as `ladder.sweep[1].temperature`; lists count from 0."""
-    place = ""
-    for step in location:
-        named = f"[{step}]" if isinstance(step, int) else shown(step)
-        place += f".{named}" if place and not isinstance(step, int) else named
-    return place
-
-
-def _explain(kind: str, location: tuple[str | int, ...], fault: Mapping[str, Any]) -> str:
-    """Return one problem in words."""
-    if kind == "extra_forbidden":
-        return "unknown key" + _suggest_key(location)
-    if kind == "value_error":
-        return str(fault["msg"]).removeprefix("Value error, ")
-    limits = fault.get("ctx", {})
-    if kind in ("enum", "literal_error"):
-        choices = re.findall(r"'([^']*)'", str(limits["expected"]))
-        meant = _did_you_mean(str(fault["input"]), choices) if len(choices) > 1 else ""
-        # With a likely slip, a dozen choices would hide it.
-        expected = "must be " + ("one of " if len(choices) > 1 else "") + ", ".join(choices)
-        return f"{'unknown value' if meant else expected + ', not'} {_brief(fault['input'])}{meant}"
-    if kind not in _EXPECTED:
-        return str(fault["msg"])
-    expected = _EXPECTED[kind].format(**{name: f"{limit:g}" for name, limit in limits.items() if _is_number(limit)})
-    return f"{expected}, not {_brief(fault['input'])}"
-
-
-def _brief(given: Any) -> str:
-    if given is None:
-        return "nothing (leave the key out for no value)"
-    if isinstance(given, list | dict):
-        return "a list" if isinstance(given, list) else "a table"
-    return shown(json.dumps(given, ensure_ascii=False), limit=60)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _suggest_key(location: tuple[str | int, ...]) -> str:
-    """Return a hint at the key that was meant: one that is spelled alike, or the same key in the section that has it."""
-    key = str(location[-1])
-    owner: type[BaseModel] | None = AssessmentProtocol
-    for step in location[:-1]:
-        if isinstance(step, str) and owner is not None:
-            field = owner.model_fields.get(step)
-            owner = _part(field.annotation) if field is not None else None
-    known = _keys(owner) if owner is not None else []
-    if meant := _did_you_mean(key, known):
-        return meant
-    for section, field in AssessmentProtocol.model_fields.items():
-        part = _part(field.annotation)
-        if part is not None and part is not owner and key in _keys(part):
-            return f" (it belongs to {section}.{key})"
-    return f" (known here: {', '.join(known)})" if known else ""
-
-
-def _keys(part: type[BaseModel]) -> list[str]:
-    return [field.alias or name for name, field in part.model_fields.items()]
-
-
-def _part(annotation: Any) -> type[BaseModel] | None:
-    """Return the model class that a field holds, by itself or in a tuple."""
-    for candidate in (annotation, *get_args(annotation)):
-        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
-            return candidate
-    return None
-
-
-def _did_you_mean(given: str, choices: list[str]) -> str:
-    close = difflib.get_close_matches(given.lower(), choices, n=1, cutoff=0.6)
-    return f" (did you mean {close[0]}?)" if close else ""
-
-
-def _toml_entry(key: str, value: Any) -> str:
-    """Return `key = value`; a long list has one element a line."""
-    line = f"{key} = {_toml(value)}"
-    if isinstance(value, list) and value and (len(line) > _LINE_LENGTH or isinstance(value[0], dict)):
-        return "\n".join([f"{key} = [", *(f"    {_toml(element)}," for element in value), "]"])
-    return line
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{key} = {_toml(inner)}" for key, inner in value.items()) + " }"
-    if isinstance(value, list):
-        return "[" + ", ".join(_toml(element) for element in value) + "]"
-    if isinstance(value, str):
-        # JSON's escapes are TOML's, but TOML wants DEL escaped too.
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    return json.dumps(value)
