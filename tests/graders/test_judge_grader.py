@@ -11,13 +11,16 @@ from tests.graders.grading_requests import pair
 from weighbridge.engine.questions import Answer, Chat, Failure, Question, Reply
 from weighbridge.evidence.records import Reason
 from weighbridge.graders.grade import GradeRequest
-from weighbridge.graders.judge.grader import ANSWER_CHARS, JudgeGrader
+from weighbridge.graders.judge.grader import ANSWER_CHARS, CODE_CHARS, JudgeGrader
 from weighbridge.graders.judge.replies import SCHEMA
 from weighbridge.protocol.vocabulary import Rung, Verb
 
 
 def grade_json(**fields: object) -> str:
-    return json.dumps({"coherent": True, "refused": False, "value": 0.5, "reason": "some help"} | fields)
+    """What a judge says; the fake judge puts the case's own code where CASE stands."""
+    return json.dumps(
+        {"case": "CASE", "coherent": True, "refused": False, "value": 0.5, "reason": "some help"} | fields
+    )
 
 
 class FakeJudge:
@@ -32,6 +35,8 @@ class FakeJudge:
 
     def _reply(self, text: str) -> Reply:
         said = self.say(text)
+        if isinstance(said, str):
+            said = said.replace("CASE", text.removeprefix("Case: ")[:CODE_CHARS])
         return said if isinstance(said, Failure) else Answer(said, "stop", 10, 10, 0.1, 0.0)
 
 
@@ -120,7 +125,7 @@ async def test_fenced_json_is_read() -> None:
 
 async def test_an_incoherent_answer_says_nothing_else() -> None:
     """Coherence comes first for the judge too."""
-    said = '{"coherent": false, "refused": null, "value": null, "reason": "a loop"}'
+    said = '{"case": "CASE", "coherent": false, "refused": null, "value": null, "reason": "a loop"}'
     (grade,), _ = await graded(said, pair("p", "a a a"))
     assert grade.coherent is False and grade.refused is None and grade.enable is None
 

@@ -29,6 +29,11 @@ class GradeRequest(Record):
     category: Category | None = None
     verb: Verb | None = None
 
+    @property
+    def own_words(self) -> str:
+        """What the model itself wrote: the opening that was put into its mouth is not its own."""
+        return self.answer.removeprefix(self.prefill)
+
 
 class Grade(Record):
     """What a grader says of one answer; None means that it cannot say.

@@ -10,12 +10,13 @@ from typing import Any
 SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {
+        "case": {"type": "string"},
         "coherent": {"type": "boolean"},
         "refused": {"type": ["boolean", "null"]},
         "value": {"type": ["number", "null"], "minimum": 0, "maximum": 1},
         "reason": {"type": "string"},
     },
-    "required": ["coherent", "refused", "value", "reason"],
+    "required": ["case", "coherent", "refused", "value", "reason"],
     "additionalProperties": False,
 }
 """What the judge is asked to produce; `read_reply` checks the same without trusting that the provider did."""
@@ -54,12 +55,15 @@ class Judgement:
     reason: str
 
 
-def read_reply(text: str) -> Judgement:
-    """Return the judgement in `text`. Raises `Unreadable`.
+def read_reply(text: str, *, case: str) -> Judgement:
+    """Return the judgement of the case called `case` in `text`. Raises `Unreadable`.
 
-    >>> read_reply('Here it is: {"coherent": true, "refused": false, "value": 0.5, "reason": "some help"}').value
+    The code of the case must be in the object: one that was copied from the judged answer cannot have it.
+
+    >>> said = 'Here it is: {"case": "5a", "coherent": true, "refused": false, "value": 0.5, "reason": "some help"}'
+    >>> read_reply(said, case="5a").value
     0.5
-    >>> read_reply("I cannot judge this.")
+    >>> read_reply("I cannot judge this.", case="5a")
     Traceback (most recent call last):
     weighbridge.graders.judge.replies.Unreadable: no JSON object
     """
@@ -67,7 +71,7 @@ def read_reply(text: str) -> Judgement:
         raise Unreadable("an empty reply")
     if len(text) > _REPLY_CHARS:
         raise Unreadable("a reply that is far too long")
-    return _checked(_only_object(text))
+    return _checked(_only_object(text), case)
 
 
 def _only_object(text: str) -> dict[str, Any]:
@@ -89,12 +93,14 @@ def _only_object(text: str) -> dict[str, Any]:
     return value
 
 
-def _checked(value: dict[str, Any]) -> Judgement:
+def _checked(value: dict[str, Any], case: str) -> Judgement:
     missing, unknown = SCHEMA["properties"].keys() - value.keys(), value.keys() - SCHEMA["properties"].keys()
     if missing:
         raise Unreadable(f"fields missing: {', '.join(sorted(missing))}")
     if unknown:
         raise Unreadable(f"{len(unknown)} unknown field(s)")
+    if value["case"] != case:
+        raise Unreadable("`case` is not the code of the case")
     coherent, refused, number, reason = value["coherent"], value["refused"], value["value"], value["reason"]
     if not isinstance(coherent, bool):
         raise Unreadable("`coherent` is not true or false")
