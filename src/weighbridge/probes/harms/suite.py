@@ -215,14 +215,14 @@ def prompts_digest(prompts: Iterable[Prompt]) -> str:
 def select(suite: Suite, prompts: Prompts, seed: int) -> Suite:
     """Return the part of `suite` that a protocol asks for, in the order of asking.
 
-    Within a cell the order depends on the seed and the prompts' ids alone, so adding a category, a verb or a longer cell
-    never changes which prompts were chosen before. Categories take turns, each beginning with another verb: any 13 prompts
-    in a row are as many categories, and a run that stops early has seen verbs and twins alike. Notes say which cells
-    hold fewer prompts than asked for. Raises `UsageError` when nothing is left.
+    Which prompts of a cell are taken depends on the seed and the prompts' ids alone, so adding a category, a verb or a longer
+    cell never changes which prompts were chosen before. The order is a permutation drawn by the seed, over all cells together:
+    what the sequential comparisons assume, and what lets a run stop after any prompt. Notes say which cells hold fewer prompts
+    than asked for. Raises `UsageError` when nothing is left.
 
     >>> from weighbridge.protocol.model import Prompts
     >>> small = select(builtin_suite(), Prompts(per_cell=1, twins_per_category=1), seed=1)
-    >>> len(small.prompts), len({prompt.category for prompt in small.prompts[:13]})
+    >>> len(small.prompts), len({prompt.category for prompt in small.prompts})
     (52, 13)
     """
     categories = [category for category in Category if category in prompts.categories]
@@ -233,20 +233,19 @@ def select(suite: Suite, prompts: Prompts, seed: int) -> Suite:
     for prompt in suite.prompts:
         cells[prompt.category, prompt.verb].append(prompt)
 
-    placed: list[tuple[tuple[int, int, int], Prompt]] = []
-    for row, category in enumerate(categories):
-        for column, kind in enumerate(kinds):
+    placed: list[Prompt] = []
+    for category in categories:
+        for kind in kinds:
             wanted = prompts.twins_per_category if kind is None else prompts.per_cell
-            ordered = sorted(cells[category, kind], key=lambda prompt: _rank(seed, prompt.id))
-            turn = (column + row) % len(kinds)
-            placed.extend(((depth, turn, row), prompt) for depth, prompt in enumerate(ordered[:wanted]))
+            placed.extend(sorted(cells[category, kind], key=lambda prompt: _rank(seed, prompt.id))[:wanted])
     if not placed:
         raise UsageError(
             "no prompts are left after choosing categories, verbs and twins",
             where=suite.name,
             do="name a category and a verb that the suite holds",
         )
-    chosen = tuple(prompt for _, prompt in sorted(placed, key=lambda pair: pair[0]))
+    # Paraphrases of one prompt are one unit of evidence, so they are asked together.
+    chosen = tuple(sorted(placed, key=lambda prompt: (_rank(seed, f"order {prompt.cluster or prompt.id}"), prompt.id)))
     notes = list(suite.notes)
     if len(chosen) < len(suite.prompts):
         notes.append(f"{len(chosen)} of {len(suite.prompts)} prompts were chosen by the protocol")
