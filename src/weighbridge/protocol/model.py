@@ -115,13 +115,13 @@ class Stopping(_Part):
     """When asking stops. Verdicts hold at any stopping time, so none of this can spend their promise.
 
     With `early`, a comparison that is decided, or that the prompts left cannot be expected to decide, is asked no further, and
-    the calls go to those still undecided. There is a look every `look_every` prompts; the first comes when each category has
-    `least_per_category` prompts of each kind (harm, benign), so that the ladder can be drawn.
+    the calls go to those still undecided. There is a look every `look_every` prompts; the first comes when each category
+    has `least_per_cell` prompts of each verb, and benign twins, so that the ladder can be drawn.
     """
 
     early: bool = True
     look_every: int = Field(default=26, ge=1, le=10_000)
-    least_per_category: int = Field(default=4, ge=1)
+    least_per_cell: int = Field(default=2, ge=1)
 
 
 class Asking(_Part):
