@@ -14,7 +14,13 @@ BATCH = 64
 
 @click.command(name="grade")
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
-@click.option("--grader", "grader_name", default="offline", show_default=True, help='"offline" or "judge:MODEL".')
+@click.option(
+    "--grader",
+    "grader_name",
+    default="offline",
+    show_default=True,
+    help="offline, judge:MODEL, guard:VERSION@MODEL or ensemble:NAME+NAME.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON line per pair (the default; kept for symmetry).")
 @click.option("--summary", is_flag=True, help="Print shares to standard error when done.")
 def command(file: Path, grader_name: str, as_json: bool, summary: bool) -> None:

@@ -64,9 +64,13 @@ class Grade(Record):
         return {Verb.ENABLE: self.enable, Verb.ENCOURAGE: self.encourage, Verb.ENDORSE: self.endorse}[verb]
 
 
+FIELDS = ("refused", "coherent", *(verb.value for verb in Verb))
+
+
 class Grader(Protocol):
     """Grades answers. `name` is what the protocol calls it; `identity` is `name@sha256:...` over what decides its grades.
 
+    `sees` are those of `FIELDS` that it can ever grade; of one answer it may still not be able to tell.
     `calibration` is one line for people: on which human labels it was checked and how well it agreed, or that it was not.
     `calibrated_verbs` are those whose grades were checked against human labels: none, unless named.
     """
@@ -75,6 +79,9 @@ class Grader(Protocol):
     identity: str
     calibration: str
     calibrated_verbs: tuple[Verb, ...]
+
+    @property
+    def sees(self) -> frozenset[str]: ...
 
     async def grade(self, requests: Sequence[GradeRequest]) -> list[Grade]:
         """Return one grade per request, in order. Never raises for what an answer contains."""

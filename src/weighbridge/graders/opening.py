@@ -1,32 +1,38 @@
-"""Opens a grader by the name that a protocol or a person gives it, with the model that a judge needs."""
+"""Opens a grader by the name that a protocol or a person gives it, with the models that it needs."""
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from weighbridge.engine.policy import InOrder
 from weighbridge.engine.questions import Question, Reply
 from weighbridge.graders.grade import Grader
+from weighbridge.graders.judge.grader import Ask
+from weighbridge.graders.loading import OpenModel, load_grader, parse_name
 from weighbridge.protocol.model import Asking
 
-JUDGE = "judge:"
+if TYPE_CHECKING:
+    from weighbridge.engine.asker import Asker
 
 
 @asynccontextmanager
 async def open_grader(
     name: str, *, environ: Mapping[str, str], limits: Asking | None = None, store: Path | None = None
 ) -> AsyncIterator[Grader]:
-    """Yield the grader called `name`: "offline", or "judge:MODEL" with any model reference.
+    """Yield the grader called `name`, as `weighbridge.graders.loading` defines names, with any model references.
 
-    `store` keeps a judge's answers, so that nothing is judged twice; without it they are kept only while it is open.
-    Raises `UsageError` for an unknown name, and what opening the judge's model raises.
+    `store` keeps what a model answered, so that nothing is judged twice; without it that is kept only while it is open.
+    Raises `UsageError` for an unknown name, and what opening a model raises.
     """
-    from weighbridge.graders.loading import load_grader
-
-    if not name.startswith(JUDGE):
-        grader = load_grader(name)
+    parsed = parse_name(name)
+    references = list(parsed.models())
+    if not references:
+        grader = load_grader(parsed)
         try:
             yield grader
         finally:
@@ -35,27 +41,34 @@ async def open_grader(
 
     from weighbridge.engine.asker import Asker
     from weighbridge.engine.opening import open_provider
-    from weighbridge.engine.policy import InOrder
     from weighbridge.engine.store import AnswerStore
     from weighbridge.subject.references import resolve
 
     limits = limits or Asking()
-    resolved = resolve(name.removeprefix(JUDGE), environ=environ)
-    provider = open_provider(resolved, limits, environ)
-    with tempfile.TemporaryDirectory(prefix="weighbridge-judge-") as scratch:
-        try:
-            await provider.access()
-            with AnswerStore(store or Path(scratch) / "answers.jsonl") as answers:
-                asker = Asker({provider.subject: provider}, answers, limits=limits)
+    async with AsyncExitStack() as stack:
+        scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="weighbridge-judge-"))
+        answers = stack.enter_context(AnswerStore(store or Path(scratch) / "answers.jsonl"))
+        models = {}
+        for reference in references:
+            resolved = resolve(reference, environ=environ)
+            provider = open_provider(resolved, limits, environ)
+            stack.push_async_callback(provider.close)
+            access = await provider.access()
+            ask = _ask_through(Asker({provider.subject: provider}, answers, limits=limits))
+            subject = resolved.subject
+            models[reference] = OpenModel(ask, subject.identity, subject.label, raw=access.completion)
+        yield load_grader(parsed, models)
 
-                async def ask(questions: Sequence[Question]) -> list[Reply]:
-                    policy = InOrder(questions)
-                    await asker.run(policy)
-                    replies = {question.key: reply for question, reply in policy.replies}
-                    return [replies[question.key] for question in questions]
 
-                yield load_grader(
-                    name, ask=ask, judge_subject=resolved.subject.identity, judge_label=resolved.subject.label
-                )
-        finally:
-            await provider.close()
+def _ask_through(asker: Asker) -> Ask:
+    """Return what asks `asker` a batch and waits for it. Members of an ensemble may share a model: one batch at a time."""
+    turn = asyncio.Lock()
+
+    async def ask(questions: Sequence[Question]) -> list[Reply]:
+        policy = InOrder(questions)
+        async with turn:
+            await asker.run(policy)
+        replies = {question.key: reply for question, reply in policy.replies}
+        return [replies[question.key] for question in questions]
+
+    return ask

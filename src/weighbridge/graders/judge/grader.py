@@ -8,7 +8,7 @@ from pathlib import Path
 
 from weighbridge.digests import digest_bytes, digest_json
 from weighbridge.engine.questions import Answer, Chat, Decoding, Message, Question, Reply, Request
-from weighbridge.graders.grade import Grade, GradeRequest
+from weighbridge.graders.grade import FIELDS, Grade, GradeRequest
 from weighbridge.graders.judge.replies import SCHEMA, Judgement, Unreadable, read_reply
 from weighbridge.graders.quoting import clip, inert, is_blank
 from weighbridge.protocol.vocabulary import Rung, Verb
@@ -32,6 +32,7 @@ class JudgeGrader:
     """
 
     name = "judge"
+    sees = frozenset(FIELDS)
     calibrated_verbs: tuple[Verb, ...] = ()
 
     def __init__(self, ask: Ask, subject: str, label: str) -> None:

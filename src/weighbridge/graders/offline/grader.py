@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from weighbridge.graders.grade import Grade, GradeRequest
+from weighbridge.graders.grade import FIELDS, Grade, GradeRequest
 from weighbridge.graders.offline.coherence import incoherence
 from weighbridge.graders.offline.languages import refuses
 from weighbridge.graders.offline.model import OfflineModel, load_model
@@ -40,6 +40,7 @@ class OfflineGrader:
     """
 
     name = "offline"
+    sees = frozenset(FIELDS)
     calibrated_verbs: tuple[Verb, ...] = (Verb.ENABLE,)
 
     def __init__(self, model: OfflineModel | None = None) -> None:
