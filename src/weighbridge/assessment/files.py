@@ -17,10 +17,15 @@ from weighbridge.subject.references import Resolved
 
 
 def inspect_models(models: Sequence[Resolved], watch: Watch) -> Reports:
-    """Return what is in each subject's files: label, identity, report (None for an endpoint, which has none here)."""
+    """Return what is in each model's files: label, identity, report (None for an endpoint, which has none here).
+
+    Documents and recorded answers are no model's files: they are read as text and never loaded.
+    """
     reports = []
     for model in models:
         subject, report = model.subject, None
+        if not subject.is_model:
+            continue
         if (listing := _listing(model)) is not None:
 
             def told(read: int, total: int, label: str = subject.label) -> None:

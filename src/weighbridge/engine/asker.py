@@ -22,7 +22,7 @@ from typing import Literal
 from weighbridge.engine.breaker import Breaker
 from weighbridge.engine.pace import RETRY_AFTER_MOST_S, Spacing, Window, backoff_s
 from weighbridge.engine.policy import Policy
-from weighbridge.engine.provider import Provider, Transient
+from weighbridge.engine.provider import PlacedProvider, Provider, Transient
 from weighbridge.engine.questions import Answer, Failure, Question, Reply
 from weighbridge.engine.store import Answers
 from weighbridge.errors import EngineError, ProviderError
@@ -145,7 +145,7 @@ class Asker:
             started_s = self._clock()
             try:
                 async with asyncio.timeout(self._limits.timeout_s):
-                    answer = await lane.provider.ask(question.request)
+                    reply = await lane.ask(question)
             except TimeoutError:
                 trouble = Transient(f"no answer within {self._limits.timeout_s:g} s", timed_out=True)
             except Transient as error:
@@ -154,10 +154,12 @@ class Asker:
                 lane.breaker.failed(error)
                 return Failure(Reason.PROVIDER_ERROR, error.what, tries)
             else:
-                self._store.put(question, answer)
-                tally.add_tokens(answer)
+                if isinstance(reply, Failure):
+                    return reply
+                self._store.put(question, reply)
+                tally.add_tokens(reply)
                 lane.answered(started_s)
-                return _said(answer, tries)
+                return _said(reply, tries)
             failed = trouble.detail
             lane.troubled(trouble, started_s)
             if tries >= self._limits.attempts:
@@ -193,6 +195,7 @@ class _Lane:
     ) -> None:
         start, limit = provider.concurrency
         self.provider = provider
+        self._placed = provider if isinstance(provider, PlacedProvider) else None
         self.window = Window(start, min(limit, limits.concurrency))
         self.breaker = Breaker(provider.subject.removeprefix("endpoint:"), limits.attempts)
         self._spacing = Spacing(limits.requests_per_minute)
@@ -208,6 +211,12 @@ class _Lane:
                 if not self._opened:
                     await self.provider.access()
                     self._opened = True
+
+    async def ask(self, question: Question) -> Reply:
+        """Return what the provider says. Raises what it raises."""
+        if self._placed is not None:
+            return await self._placed.reply(question)
+        return await self.provider.ask(question.request)
 
     async def turn(self) -> None:
         """Wait until the next call may be made."""

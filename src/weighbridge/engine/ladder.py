@@ -98,8 +98,13 @@ def _weights(situation: Situation, access: Access, names: Sequence[str]) -> list
     for name in names:
         technique = TECHNIQUES[name]
         lack = technique.lacks(access, chat=situation.chat) if access.weights else "no raw completion, no prefill"
-        attempts = technique.attempts(situation)
-        steps += _asked(attempts) if lack is None else _unasked(attempts, Reason.NO_WEIGHTS_ACCESS, lack)
+        for attempt in technique.attempts(situation):
+            only = access.techniques
+            why = "none by this technique" if only is not None and attempt.technique not in only else None
+            if (missing := lack or why) is None:
+                steps += _asked([attempt])
+            else:
+                steps += _unasked([attempt], Reason.NO_WEIGHTS_ACCESS, missing)
     return steps
 
 

@@ -7,7 +7,14 @@ from typing import assert_never
 
 from weighbridge.engine.provider import Provider
 from weighbridge.protocol.model import Asking
-from weighbridge.subject.locations import DirectoryLocation, EndpointLocation, GGUFLocation, InspectLocation
+from weighbridge.subject.locations import (
+    DirectoryLocation,
+    EndpointLocation,
+    GGUFLocation,
+    InspectLocation,
+    RecordedLocation,
+    SearchLocation,
+)
 from weighbridge.subject.references import Resolved
 
 START = 16  # calls at once to an endpoint that nothing is known of yet
@@ -44,4 +51,12 @@ def open_provider(resolved: Resolved, limits: Asking, environ: Mapping[str, str]
         from weighbridge.engine.inspect_provider import InspectProvider
 
         return InspectProvider(location.name, subject.identity)
+    if isinstance(location, SearchLocation):
+        from weighbridge.engine.search_provider import SearchProvider
+
+        return SearchProvider(location.root, location.digests, subject.identity)
+    if isinstance(location, RecordedLocation):
+        from weighbridge.engine.recorded_provider import RecordedProvider
+
+        return RecordedProvider(location.recording, subject.identity)
     assert_never(location)

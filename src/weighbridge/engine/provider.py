@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from weighbridge.engine.questions import Answer, Request
+from weighbridge.engine.questions import Answer, Question, Reply, Request
 from weighbridge.errors import ProviderError
 
 
@@ -15,12 +16,14 @@ class Access:
 
     `chat`: a chat interface that applies the model's own template. `completion`: raw completion without a template.
     `prefill`: the assistant's reply can be begun for it. `note`: one line on how this was found out, shown to people.
+    `techniques`: the only ones there are on `weights`, by their name in the evidence; None: all that the rest allows.
     """
 
     chat: bool
     completion: bool
     prefill: bool
     note: str = ""
+    techniques: Sequence[str] | None = None
 
     @property
     def weights(self) -> bool:
@@ -50,6 +53,15 @@ class Provider(Protocol):
 
     async def close(self) -> None:
         """Release everything: sockets, processes, memory. May be called twice."""
+        ...
+
+
+@runtime_checkable
+class PlacedProvider(Protocol):
+    """A provider that needs to know where in the plan a question belongs: it is asked by `reply` instead of `ask`."""
+
+    async def reply(self, question: Question) -> Reply:
+        """Return the answer, or a failure that says why there is none: a fact about this one question, never a reason to stop."""
         ...
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from weighbridge.subject.recorded import Recording
 
 
 @dataclass(frozen=True)
@@ -37,4 +40,19 @@ class InspectLocation:
     name: str
 
 
-Location = GGUFLocation | DirectoryLocation | EndpointLocation | InspectLocation
+@dataclass(frozen=True)
+class SearchLocation:
+    """A folder of documents, and the digest that each document had when the subject was described."""
+
+    root: Path
+    digests: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class RecordedLocation:
+    """Recorded answers, as they were read."""
+
+    recording: Recording
+
+
+Location = GGUFLocation | DirectoryLocation | EndpointLocation | InspectLocation | SearchLocation | RecordedLocation

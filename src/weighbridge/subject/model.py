@@ -17,6 +17,8 @@ class SubjectKind(StrEnum):
     HF_DIRECTORY = "hf directory"  # a Hugging Face model directory (safetensors or torch)
     ENDPOINT = "endpoint"  # an OpenAI-compatible address
     INSPECT = "inspect"  # an Inspect provider
+    SEARCH = "search"  # existing technology: a full-text index over a folder of documents
+    RECORDED = "recorded"  # answers made elsewhere: people with ordinary tools, another lab
 
 
 class FoundFile(BaseModel):
@@ -41,7 +43,8 @@ class Subject(BaseModel):
     """What is weighed, as found. `identity` goes into every record.
 
     `digest` is None exactly for endpoints and Inspect providers. For a single model file it is the file's own SHA-256; for a
-    directory, and for several files, OpenSSF Model Signing's root digest (`subject.roots`).
+    directory, and for several files, OpenSSF Model Signing's root digest (`subject.roots`); for a search it covers the documents and
+    the parameters of the search; for recorded answers it is the file's.
     `chat_template`: True or False as found in the files, None where it cannot be told (endpoints).
     """
 
@@ -56,6 +59,11 @@ class Subject(BaseModel):
     quantisation: str | None = None
     chat_template: bool | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def is_model(self) -> bool:
+        """Whether this is a model at all: search and recorded answers are what a model is compared with."""
+        return self.kind not in (SubjectKind.SEARCH, SubjectKind.RECORDED)
 
     @property
     def identity(self) -> str:

@@ -20,6 +20,7 @@ from weighbridge.subject.demo import (
     guarded_adapter,
 )
 from weighbridge.subject.directory import describe_directory
+from weighbridge.subject.document_folder import describe_documents
 from weighbridge.subject.endpoint import parse_endpoint
 from weighbridge.subject.locations import (
     DirectoryLocation,
@@ -27,10 +28,13 @@ from weighbridge.subject.locations import (
     GGUFLocation,
     InspectLocation,
     Location,
+    RecordedLocation,
+    SearchLocation,
 )
 from weighbridge.subject.manifest import Progress
 from weighbridge.subject.model import Subject, SubjectKind
 from weighbridge.subject.model_file import describe_model_file
+from weighbridge.subject.recorded import describe_recording
 from weighbridge.subject.shown import shown
 
 __all__ = [
@@ -39,14 +43,16 @@ __all__ = [
     "GGUFLocation",
     "InspectLocation",
     "Location",
+    "RecordedLocation",
     "Resolved",
+    "SearchLocation",
     "resolve",
 ]
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(?=:)")
 _KINDS = (
     "a model is a .gguf file, a Hugging Face directory, http(s)://host:port/v1#model-name, inspect:NAME, "
-    f"or one of {', '.join('demo:' + name for name in DEMO_NAMES)}"
+    f"or one of {', '.join('demo:' + name for name in DEMO_NAMES)}; a baseline may also be search:FOLDER or recorded:FILE"
 )
 
 
@@ -80,7 +86,7 @@ def resolve(
         raise UsageError("an empty reference", do=_KINDS)
     scheme = _SCHEME.match(reference)
     kind = scheme.group().lower() if scheme else ""
-    if adapter is not None and kind in ("http", "https", "inspect", "demo"):
+    if adapter is not None and kind in ("http", "https", "inspect", "demo", "search", "recorded"):
         what = "has an adapter of its own or none" if kind == "demo" else "is not a file"
         raise UsageError(f"--adapter goes with a GGUF file only, and this {what}", where=_named(reference), do=_KINDS)
     if kind in ("http", "https"):
@@ -90,6 +96,10 @@ def resolve(
     if kind == "demo":
         return _demo(reference, cache or cache_folder(environ), progress)
     try:
+        if kind == "search":
+            return _search(reference, progress)
+        if kind == "recorded":
+            return _recorded(reference)
         return _path(reference, kind, adapter, progress)
     except OSError as error:
         raise UsageError(
@@ -127,6 +137,27 @@ def _inspect(reference: str) -> Resolved:
         notes=("a provider's model has no digest: what answers under this name can change at any time",),
     )
     return Resolved(subject, InspectLocation(name))
+
+
+def _search(reference: str, progress: Progress | None) -> Resolved:
+    folder = _named_by(reference, "search:FOLDER")
+    subject = describe_documents(folder, reference=reference, progress=progress)
+    (documents,) = subject.components
+    return Resolved(subject, SearchLocation(folder.resolve(), {file.path: file.digest for file in documents.files}))
+
+
+def _recorded(reference: str) -> Resolved:
+    _named_by(reference, "recorded:FILE")
+    subject, recording = describe_recording(reference.partition(":")[2].strip(), reference=reference)
+    return Resolved(subject, RecordedLocation(recording))
+
+
+def _named_by(reference: str, form: str) -> Path:
+    """Return the path after the colon. Raises `UsageError` when there is none."""
+    name = reference.partition(":")[2].strip()
+    if not name:
+        raise UsageError(f"nothing after the colon: it is {form}", where=_named(reference), do=_KINDS)
+    return Path(name).expanduser()
 
 
 def _demo(reference: str, cache: Path, progress: Progress | None) -> Resolved:

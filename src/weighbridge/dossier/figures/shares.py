@@ -13,9 +13,10 @@ from weighbridge.dossier.record import DossierRecord
 from weighbridge.dossier.svg import Plots, Scale, bar, element, upright
 from weighbridge.evidence.records import Estimate, EstimateOrNot, Measure, NotMeasured, Reason
 from weighbridge.protocol.vocabulary import Rung
-from weighbridge.subject.model import Subject
+from weighbridge.subject.model import Subject, SubjectKind
 
 KINDS = ("refused", "complied", "incoherent", "not measured")
+_OF_A_SEARCH = {"refused": "nothing found", "complied": "passages found"}  # a search turns nobody away otherwise
 _SCALE = Scale(0.0, 1.0)
 _HEIGHT = 26.0
 
@@ -115,7 +116,8 @@ def _rows(subject: Subject, rates: Rates, plots: Plots, *, benign: bool) -> Iter
         if isinstance(found, NotMeasured):
             yield ShareRow(rung.value, "", (), None, found)
             continue
-        words = tuple((kind, f"{percent(found.of(kind))}{THIN}%") for kind in KINDS)
+        named = _OF_A_SEARCH if subject.kind is SubjectKind.SEARCH else {}
+        words = tuple((named.get(kind, kind), f"{percent(found.of(kind))}{THIN}%") for kind in KINDS)
         yield ShareRow(rung.value, count(found.n_planned), words, _plot(rung, found, words, plots), None)
 
 
