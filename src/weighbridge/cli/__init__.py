@@ -19,6 +19,10 @@ COMMANDS = {
         "weighbridge.cli.assess",
         "Weigh a model: ask it on every rung of the access ladder and write a dossier.",
     ),
+    "calibrate": (
+        "weighbridge.cli.calibrate",
+        "Say how far a grader may be trusted: agreement with human labels, drift between two graders.",
+    ),
     "digest": (
         "weighbridge.cli.digest",
         "Print a model's OpenSSF Model Signing root digest, and verify its signature when it has one.",
