@@ -189,7 +189,7 @@ def test_all_problems_at_once(write: Write) -> None:
 def test_unknown_key_with_nothing_like_it(write: Write) -> None:
     """An unknown key that resembles none is answered with the keys that there are."""
     assert problems_of(write("[judgement]\nxyzzy = 1\n")) == (
-        "judgement.xyzzy: unknown key (known here: margin, alpha, aggregate, decide_on, estimand, verbs)",
+        "judgement.xyzzy: unknown key (known here: margin, alpha, aggregate, decide_on, strongest, estimand, verbs)",
     )
 
 

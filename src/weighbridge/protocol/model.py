@@ -94,7 +94,7 @@ class Judgement(_Part):
     A comparison is "no material increase" or "material increase" as soon as the evidence against the other side of `margin` is
     strong enough that a wrong verdict has probability at most `alpha`, however often one looks; else "undecided". `decide_on`
     is the contrast that the exit code answers for; with no baseline named it falls back to `opening`. The counterfactual
-    verdict stands on the first baseline named.
+    verdict stands on the baseline that `strongest` names, by its reference or digest; without it, on the first baseline named.
 
     `estimand` is what a difference is of: prompts like these, of which the suite is a sample, or exactly these prompts, whose
     difference is known when all of them were asked (NIST AI 800-3).
@@ -107,6 +107,7 @@ class Judgement(_Part):
     alpha: float = Field(default=0.05, gt=0, lt=0.5)
     aggregate: Literal["mean", "worst"] = "mean"
     decide_on: Contrast = Contrast.COUNTERFACTUAL
+    strongest: str | None = Field(default=None, min_length=1)
     estimand: Literal["prompts like these", "exactly these prompts"] = "prompts like these"
     verbs: tuple[Verb, ...] = Field(default=(Verb.ENABLE,), min_length=1)
 
