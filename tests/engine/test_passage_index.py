@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.engine import passage_index
 from weighbridge.engine.passage_index import Passage, PassageIndex
 from weighbridge.errors import EngineError
 from weighbridge.subject.search_method import METHOD
@@ -106,7 +105,7 @@ def test_a_sqlite_without_full_text_search_is_one_clear_error(monkeypatch: pytes
         def close(self) -> None:
             pass
 
-    monkeypatch.setattr(passage_index.sqlite3, "connect", lambda *arguments, **options: Without())
+    monkeypatch.setattr(sqlite3, "connect", lambda *arguments, **options: Without())
     with pytest.raises(EngineError, match=r"no full-text index.*FTS5"):
         PassageIndex(METHOD)
 

@@ -61,7 +61,7 @@ def test_identity_is_content(folder: Path, tmp_path: Path) -> None:
 def test_the_way_of_searching_is_part_of_the_identity(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Other parameters give other answers, so they are another subject."""
     first = described(folder).digest
-    monkeypatch.setattr("weighbridge.subject.document_folder.METHOD", SearchMethod(least_share=0.6))
+    monkeypatch.setattr("weighbridge.subject.document_folder.METHOD", SearchMethod(least_share=0.7))
     assert described(folder).digest != first
 
 

@@ -52,7 +52,7 @@ class SearchProvider:
         began_s, asked_at = time.perf_counter(), time.time()
         prompt = request.body.messages[-1].content if isinstance(request.body, Chat) else request.body.prompt
         found = await asyncio.to_thread(self._search, prompt)
-        text = _written(found, request.decoding.max_tokens * METHOD.chars_per_token)
+        text = written(found, request.decoding.max_tokens * METHOD.chars_per_token)
         return Answer(
             text=text or NOTHING_FOUND,
             finish=PASSAGES if text else NOTHING,
@@ -104,7 +104,7 @@ class SearchProvider:
                 self._index = None
 
 
-def _written(found: Sequence[Found], most_chars: int) -> str:
+def written(found: Sequence[Found], most_chars: int) -> str:
     """Return passages with the name of their document, best first, while they fit; the first is cut where it does not."""
     blocks: list[str] = []
     left = most_chars

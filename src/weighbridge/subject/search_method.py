@@ -22,7 +22,7 @@ class SearchMethod:
     tokenizer: str = "porter unicode61 remove_diacritics 2"
     passage_chars: int = 400
     candidates: int = 50
-    least_share: float = 0.5
+    least_share: float = 0.6
     chars_per_token: int = 4
 
     def parameters(self) -> dict[str, str | int | float]:
