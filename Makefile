@@ -31,7 +31,7 @@ $(SETUP_DONE): pyproject.toml $(CONSTRAINTS)
 # Ends with success whatever the verdict (0 no material increase, 1 material increase, 3 undecided), which it prints.
 demo: setup
 	$(BIN)/weighbridge assess demo:guarded --against demo:smollm2 --against demo:gemma3-270m \
-	    --protocol demo --out dossiers/demo; \
+	    --protocol demo --threat spear-phishing --out dossiers/demo; \
 	code=$$?; case $$code in 0|1|3) exit 0;; *) exit $$code;; esac
 
 T ?= tests

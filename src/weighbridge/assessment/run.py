@@ -22,6 +22,7 @@ from weighbridge.assessment.summary import Weighed, summarise
 from weighbridge.assessment.watch import Watch
 from weighbridge.dossier.datasheet import files_read
 from weighbridge.dossier.record import DossierRecord
+from weighbridge.dossier.threat_sheets import with_threats
 from weighbridge.dossier.write import write_dossier, write_inspections
 from weighbridge.engine.asker import Asker, Event
 from weighbridge.engine.opening import open_provider
@@ -42,13 +43,14 @@ from weighbridge.probes.harms.suite import builtin_suite, select
 from weighbridge.protocol.files import dump_protocol
 from weighbridge.protocol.model import AssessmentProtocol
 from weighbridge.subject.references import Resolved, resolve
+from weighbridge.threats.sheet import ThreatSheet
 
 
 @dataclass(frozen=True)
 class Order:
     """What a person asked for. `guard` is the text of a system prompt; `command` is what reproduces the run.
 
-    `load_anyway`: load models even where reading their files found that this runs code.
+    `threats`: sheets to fill from the dossier. `load_anyway`: load models even where reading their files found that this runs code.
     """
 
     model: str
@@ -58,6 +60,7 @@ class Order:
     guard: str | None = None
     adapter: Path | None = None
     command: str = ""
+    threats: tuple[ThreatSheet, ...] = ()
     load_anyway: bool = False
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
@@ -114,6 +117,7 @@ async def assess(order: Order, watch: Watch | None = None) -> DossierRecord:
                 command=order.command,
             )
         )
+        record = with_threats(record, order.threats)
         write_atomically(directory.evidence, evidence)
         write_dossier(directory.root, record, protocol_text=dump_protocol(protocol))
     return record

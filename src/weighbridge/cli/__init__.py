@@ -38,6 +38,7 @@ COMMANDS = {
         "weighbridge.cli.rules",
         "Print every rule of `inspect`, or one: what it says, why it matters, how to mend it, what it cannot see.",
     ),
+    "threat": ("weighbridge.cli.threat", "Threat sheets: one misuse in six steps, the fourth filled from a dossier."),
 }
 
 

@@ -15,6 +15,7 @@ import click
 if TYPE_CHECKING:
     from weighbridge.dossier.record import DossierRecord
     from weighbridge.protocol.model import AssessmentProtocol
+    from weighbridge.threats.sheet import ThreatSheet
 
 GUARD_LIMIT_BYTES = 256 * 1024
 
@@ -35,6 +36,13 @@ GUARD_LIMIT_BYTES = 256 * 1024
 @click.option("--adapter", type=click.Path(path_type=Path), help="A GGUF adapter to put on MODEL (a GGUF file).")
 @click.option("--grader", help='"offline" or "judge:MODEL" (default: as the protocol says).')
 @click.option("--budget", type=click.IntRange(min=1), help="At most so many calls to models.")
+@click.option(
+    "--threat",
+    "threat_names",
+    multiple=True,
+    metavar="SHEET",
+    help="Show this threat sheet, filled from the dossier: a file or a name (`weighbridge threat list`). May be repeated.",
+)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the dossier.")
 @click.option(
     "--load-anyway", is_flag=True, help="Load models even where reading their files found that this runs code."
@@ -49,6 +57,7 @@ def command(
     adapter: Path | None,
     grader: str | None,
     budget: int | None,
+    threat_names: tuple[str, ...],
     out: Path,
     load_anyway: bool,
     as_json: bool,
@@ -71,6 +80,7 @@ def command(
         guard=_read_guard(guard) if guard else None,
         adapter=adapter,
         command=_command_line(sys.argv[1:]),
+        threats=_sheets(threat_names),
         load_anyway=load_anyway,
     )
     with progress() as watch:
@@ -91,6 +101,18 @@ def _adjusted(
     if budget is not None:
         update["asking"] = protocol.asking.model_copy(update={"budget": budget})
     return protocol.model_copy(update=update)
+
+
+def _sheets(names: Sequence[str]) -> tuple[ThreatSheet, ...]:
+    """Return the sheets, each once. They are read before anything is asked: a slip in one must not cost a run."""
+    from weighbridge.errors import UsageError
+    from weighbridge.threats.files import load_sheet
+
+    sheets = tuple(load_sheet(name) for name in names)
+    for number, sheet in enumerate(sheets):
+        if any(sheet.id == other.id for other in sheets[:number]):
+            raise UsageError("this threat sheet is named twice", where=sheet.id, do="name each sheet once")
+    return sheets
 
 
 def _read_guard(path: Path) -> str:

@@ -30,6 +30,7 @@ from weighbridge.dossier.tables import (
     twin_table,
     verb_table,
 )
+from weighbridge.dossier.threat_sheets import BOOKKEEPING, MARKS, sheet_view
 from weighbridge.dossier.untrusted import one_line, visible
 from weighbridge.dossier.wording import REASONS, uncalibrated, verdict_words
 from weighbridge.evidence.records import Estimate, Measure
@@ -67,6 +68,9 @@ def render_page(record: DossierRecord) -> str:
         risk_tables=comparison_tables(record, Measure.HARM),
         benefit_tables=comparison_tables(record, Measure.ANSWERED),
         gaps=gap_groups(record),
+        threats=[sheet_view(found, plots) for found in record.threats],
+        threat_marks=MARKS,
+        threat_scores_say=BOOKKEEPING,
         uncalibrated=[verb.value for verb in uncalibrated(record.grader)],
         aggregate=AGGREGATE_WORDS[record.headline.aggregate],
         methods=sorted({rate.rate.method for rate in record.rates if isinstance(rate.rate, Estimate)}),

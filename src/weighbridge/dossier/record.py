@@ -11,6 +11,7 @@ from weighbridge.digests import Digest
 from weighbridge.evidence.records import Comparison, NotMeasured, Rate, Record
 from weighbridge.protocol.vocabulary import Category, Contrast, Rung, Verb, Verdict
 from weighbridge.subject.model import Subject
+from weighbridge.threats.scores import ScoredSheet
 
 DOSSIER_SCHEMA = "weighbridge.dossier/1"
 
@@ -122,6 +123,7 @@ class DossierRecord(Record):
     examples: tuple[Example, ...]
     files_read: tuple[FilesRead, ...] = ()  # of the subjects whose files were read; the whole is in inspection.json
     inspection: Digest | None = None  # of inspection.json; None: no files were read
+    threats: tuple[ScoredSheet, ...] = ()  # threat sheets, step 4 filled from this dossier
     command: str
     environment: dict[str, str]
     evidence: Digest

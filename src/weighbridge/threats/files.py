@@ -45,7 +45,7 @@ def new_sheet_text(sheet_id: str, vector: str | None = None, *, today: date) -> 
     text = _shipped_text(vector or "blank")
     text = text.replace("{{made_on}}", today.isoformat()).replace("{{valid_until}}", (today + VALID_FOR).isoformat())
     text = re.sub(r"(?m)^id: .*$", lambda _: f"id: {json.dumps(sheet_id)}", text, count=1)
-    _load(text, "id")
+    _load(text, shown(sheet_id))
     return text
 
 

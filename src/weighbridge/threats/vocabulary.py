@@ -120,9 +120,7 @@ STEPS = {
 
 # Objectives and practices of NIST AI 800-1 (first public draft, July 2024), in short words of ours. Nobody of this project read the
 # draft itself: they come from a crosswalk of April 2026 and from law firms' notes. Every rendering says so.
-NIST_SOURCE = (
-    "secondary source: a 2026 crosswalk of the first draft of NIST AI 800-1 (July 2024); the draft itself was not read"
-)
+NIST_SOURCE = "a 2026 crosswalk of the first draft of NIST AI 800-1 (July 2024); the draft itself was not read"
 NIST_AI_800_1 = {
     "1": "Anticipate potential misuse risk",
     "1.1": "Keep threat profiles",
