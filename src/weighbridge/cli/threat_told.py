@@ -8,6 +8,7 @@ from textwrap import fill
 from weighbridge.cli.inspected import COLUMNS
 from weighbridge.dossier.printing import THIN
 from weighbridge.dossier.threat_sheets import BOOKKEEPING, MARKS, Item, Row, SheetView, StepView
+from weighbridge.dossier.untrusted import one_line
 from weighbridge.threats.vocabulary import Score
 
 SHAPES = {Score.ADDRESSED: "[#]", Score.PARTLY: "[/]", Score.ABSENT: "[ ]"}
@@ -15,7 +16,7 @@ SHAPES = {Score.ADDRESSED: "[#]", Score.PARTLY: "[/]", Score.ABSENT: "[ ]"}
 
 def told(view: SheetView, *, expired: bool) -> Iterator[str]:
     """Yield the lines: facts, the six scores, then each step with its claims, their marks and sources."""
-    yield view.sheet.title
+    yield _line(one_line(view.sheet.title))
     if expired:
         yield _line(f"No longer valid: it was made for the time up to {view.sheet.valid_until:%Y-%m-%d}.")
     for name, words in view.facts:
