@@ -10,6 +10,7 @@ import pytest
 
 import weighbridge.dossier.page as page_module
 from tests.dossier.test_page import ATTACK, Outline
+from weighbridge.dossier.card import render_card
 from weighbridge.dossier.page import render_page
 from weighbridge.dossier.record import DossierRecord
 from weighbridge.dossier.threat_sheets import MARKS, REFUSAL, with_threats
@@ -193,6 +194,20 @@ def test_the_style_fetches_nothing_and_prints_the_folds() -> None:
     assert "url(" not in css
     template = CSS.with_name("threat.html").read_text(encoding="utf-8")
     assert template.count("<details ") == template.count('<details class="step data">') == 1
+
+
+def test_the_card_tells_the_scores_and_their_reasons(threatened: DossierRecord, record: DossierRecord) -> None:
+    """Six rows, a column for each sheet, the caveat above; nothing without sheets."""
+    card = render_card(threatened)
+    part = card[card.index("## Threat sheets") : card.index("## Grader")]
+    rows = [line for line in part.splitlines() if re.match(r"\| [1-6] ", line)]
+    assert len(rows) == 6
+    assert all(line.count("|") == len(SHIPPED) + 2 for line in rows)
+    assert REFUSAL in part
+    for found in threatened.threats:
+        assert found.scores[3].score.value in rows[3]
+    assert "not measured: out of this instrument" in rows[3]
+    assert "Threat sheets" not in render_card(record)
 
 
 def test_an_expired_sheet_says_so(record: DossierRecord) -> None:

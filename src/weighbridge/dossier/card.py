@@ -25,6 +25,7 @@ from weighbridge.dossier.tables import (
     subjects_of,
     twin_table,
 )
+from weighbridge.dossier.threat_sheets import BOOKKEEPING, REFUSAL
 from weighbridge.dossier.untrusted import one_line
 from weighbridge.dossier.wording import uncalibrated, verdict_words
 from weighbridge.evidence.records import Estimate, Measure
@@ -192,7 +193,21 @@ def _body(record: DossierRecord) -> Iterator[str]:
         )
         for group in gap_groups(record)
     ] or ["Everything that the protocol promised was measured."]
+    yield from _threats(record)
     yield from _trust(record)
+
+
+def _threats(record: DossierRecord) -> Iterator[str]:
+    """The six scores of each threat sheet, and why step 4 has its score; claims, marks and figures are on the page."""
+    if not record.threats:
+        return
+    yield "\n## Threat sheets\n"
+    yield f"{BOOKKEEPING} {REFUSAL} Claims, how far each was checked, and figures are in `index.html`.\n"
+    yield f"| step | {' | '.join(escaped(found.sheet.title) for found in record.threats)} |"
+    yield f"| --- |{' --- |' * len(record.threats)}"
+    for scores in zip(*(found.scores for found in record.threats), strict=True):
+        said = [escaped(f"{one.score.value}: {one.because}", 400) for one in scores]
+        yield f"| {scores[0].step} {scores[0].title} | {' | '.join(said)} |"
 
 
 def _models(record: DossierRecord, names: Mapping[str, str]) -> Iterator[str]:
