@@ -26,7 +26,7 @@ GUARD_LIMIT_BYTES = 256 * 1024
     "--against",
     multiple=True,
     metavar="BASELINE",
-    help="An alternative the world has; may be repeated. The first is the reference.",
+    help="An alternative the world has; may be repeated. The first decides, unless the protocol names another.",
 )
 @click.option(
     "--protocol", "protocol_name", default="default", show_default=True, help='"default", "demo" or a protocol file.'
@@ -65,7 +65,8 @@ def command(
     """Weigh a model: ask it on every rung of the access ladder and write a dossier.
 
     MODEL and BASELINE are a .gguf file, a Hugging Face model directory, http://HOST:PORT/v1#MODEL-NAME, inspect:NAME,
-    demo:smollm2, demo:gemma3-270m or demo:guarded. Keys come from WEIGHBRIDGE_API_KEY or OPENAI_API_KEY.
+    demo:smollm2, demo:gemma3-270m or demo:guarded; BASELINE may also be search:FOLDER (a full-text index over documents) or
+    recorded:FILE (answers made elsewhere). Keys come from WEIGHBRIDGE_API_KEY or OPENAI_API_KEY.
     """
     from weighbridge.assessment.run import Order, assess
     from weighbridge.cli.progress import progress
