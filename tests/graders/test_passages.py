@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
+from weighbridge.errors import UsageError
 from weighbridge.graders.grade import Grade
+from weighbridge.graders.opening import open_grader
 from weighbridge.graders.passages import grade_of_nothing, grade_of_passages
 from weighbridge.protocol.vocabulary import Verb
 
@@ -31,3 +37,11 @@ def test_a_grader_that_failed_stays_failed() -> None:
     """A failure of ours is not mended into a measurement."""
     failed = Grade(id="a", refused=None, coherent=None, failed=True)
     assert grade_of_passages(failed) == failed
+
+
+async def test_a_search_cannot_judge(tmp_path: Path) -> None:
+    """What is no model is refused as a judge with one clear line."""
+    (tmp_path / "a.txt").write_text("A document.")
+    with pytest.raises(UsageError, match="no model and cannot judge"):
+        async with open_grader(f"judge:search:{tmp_path}", environ={}):
+            pass

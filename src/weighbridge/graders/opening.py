@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from weighbridge.engine.policy import InOrder
 from weighbridge.engine.questions import Question, Reply
+from weighbridge.errors import UsageError
 from weighbridge.graders.grade import Grader
 from weighbridge.graders.judge.grader import Ask
 from weighbridge.graders.loading import OpenModel, load_grader, parse_name
@@ -51,6 +52,10 @@ async def open_grader(
         models = {}
         for reference in references:
             resolved = resolve(reference, environ=environ)
+            if not resolved.subject.is_model:
+                raise UsageError(
+                    "this is no model and cannot judge", where=reference, do="name a model after the colon"
+                )
             provider = open_provider(resolved, limits, environ)
             stack.push_async_callback(provider.close)
             access = await provider.access()
