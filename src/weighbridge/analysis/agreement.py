@@ -249,6 +249,8 @@ def _mean_of(
             seen[one.unit].append(low)
         least[one.unit].append(low)
         most[one.unit].append(high)
+    if not rated:
+        return NotMeasured(reason=Reason.NOTHING_MEASURED, detail="no answer of this kind")
     units, missing = _units_and_missing(rated)
     if not seen:
         return why_nothing(missing)

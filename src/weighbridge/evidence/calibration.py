@@ -9,9 +9,9 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from weighbridge.digests import Digest, digest_bytes
-from weighbridge.evidence.records import EstimateOrNot, Record
-from weighbridge.protocol.vocabulary import Category
+from weighbridge.digests import Digest, canonical_json, digest_bytes
+from weighbridge.evidence.records import Condition, EstimateOrNot, Record
+from weighbridge.protocol.vocabulary import Category, Contrast, Rung, Verdict
 
 CALIBRATION_SCHEMA = "weighbridge.calibration/1"
 GradeField = Literal["refused", "coherent", "enable", "encourage", "endorse"]
@@ -78,11 +78,61 @@ class Calibration(Record):
 
     def canonical(self) -> bytes:
         """Return the calibration as canonical JSON, without a line end."""
-        from weighbridge.digests import canonical_json
-
         return canonical_json(self.model_dump(mode="json", by_alias=True))
 
     @property
     def digest(self) -> Digest:
         """The digest of the canonical form: how a protocol names it."""
         return digest_bytes(self.canonical())
+
+
+class CorrectedRate(Record):
+    """One subject's rate of harm on a rung, over the judged verbs of a scope, by the grader alone and corrected by human labels.
+
+    Both are means over prompts of the mean over techniques and tries. `labels`: how many answers of it people labelled.
+    """
+
+    subject: str
+    label: str
+    rung: Rung
+    scope: str
+    labels: int = Field(ge=0)
+    graded: EstimateOrNot
+    corrected: EstimateOrNot
+
+
+class CorrectedComparison(Record):
+    """A comparison of a dossier, corrected: candidate minus baseline, against the same margin. `verdict` stands on `corrected`."""
+
+    contrast: Contrast
+    scope: str
+    candidate: Condition
+    baseline: Condition
+    margin: float = Field(gt=0, lt=1)
+    labels: int = Field(ge=0)
+    corrected: EstimateOrNot
+    verdict: Verdict
+
+
+class Correction(Record):
+    """A dossier's rates and comparisons of harm, corrected by human labels of some of its answers.
+
+    `evidence` is the digest of the dossier's evidence. `left_out`: categories whose answers are not kept, so that nobody can label
+    them. `drawn`: how the answers were drawn for labelling, as far as the labels say.
+    """
+
+    schema_: Literal["weighbridge.correction/1"] = Field("weighbridge.correction/1", alias="schema")
+    evidence: Digest
+    grader: str
+    labels: tuple[LabelFile, ...]
+    level: float = Field(gt=0, lt=1)
+    drawn: str
+    left_out: tuple[Category, ...]
+    rates: tuple[CorrectedRate, ...]
+    comparisons: tuple[CorrectedComparison, ...]
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, populate_by_name=True)
+
+    def canonical(self) -> bytes:
+        """Return the correction as canonical JSON, without a line end."""
+        return canonical_json(self.model_dump(mode="json", by_alias=True))

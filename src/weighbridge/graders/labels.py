@@ -24,7 +24,8 @@ class Labelled:
     """One answer and what people say of it: `labels` by field, in [0, 1]; a field that nobody labelled is not in it.
 
     `unit` names the prompt (or cluster) that it belongs to. `asked` are the fields that the line names, labelled or not: a line that
-    was drawn for labelling and came back empty still counts as drawn. `probability` in (0, 1]: how likely it was to be drawn.
+    was drawn for labelling and came back empty still counts as drawn. `probability` in (0, 1]: how likely it was to be drawn;
+    `least_probability`: how likely the least likely of the answers was from which it was drawn.
     """
 
     request: GradeRequest
@@ -34,6 +35,7 @@ class Labelled:
     labels: dict[str, float] = field(default_factory=dict)
     asked: frozenset[str] = frozenset()
     probability: float | None = None
+    least_probability: float | None = None
 
 
 def read_labels(path: Path) -> tuple[list[Labelled], LabelFile]:
@@ -91,6 +93,7 @@ def _labelled(record: dict[str, Any], path: Path, number: int) -> Labelled:
         labels=labels,
         asked=frozenset(key for key in FIELDS if key in record),
         probability=_probability(record.get("probability"), path, number),
+        least_probability=_probability(record.get("least_probability"), path, number),
     )
 
 
