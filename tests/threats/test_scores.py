@@ -14,6 +14,7 @@ from tests.fakes.dossier_record import GEMMA, PLAIN
 from tests.threats.weighings import comparison, estimate, weighing
 from weighbridge.evidence.records import NotMeasured, Reason
 from weighbridge.protocol.vocabulary import Contrast, Verb, Verdict
+from weighbridge.subject.model import SubjectKind
 from weighbridge.threats.files import SHIPPED, load_sheet
 from weighbridge.threats.filling import fill
 from weighbridge.threats.scores import scored
@@ -268,3 +269,15 @@ def test_a_wide_interval_is_shown_and_not_scored() -> None:
     filled = fill(SHEET, weighing(*(comparison(cell, seen=wide, verdict=Verdict.UNDECIDED) for cell in CELLS)))
     assert filled.filled is not None
     assert all(one.estimate == wide for one in filled.filled.comparisons if one.decides)
+
+
+@pytest.mark.parametrize("kind", tuple(SubjectKind))
+def test_every_kind_of_baseline_has_a_name(kind: SubjectKind) -> None:
+    """Whatever can be named with --against is told apart: models, endpoints, existing technology, recorded answers."""
+    baseline = PLAIN.model_copy(update={"kind": kind})
+    filled = fill(SHEET, weighing(*(comparison(cell) for cell in CELLS), baselines=(baseline,))).filled
+    assert filled is not None
+    named = {one.baseline_kind.value for one in filled.comparisons if one.decides}
+    assert len(named) == 1
+    assert (named == {"prior technology"}) == (kind is SubjectKind.SEARCH)
+    assert (named == {"recorded answers"}) == (kind is SubjectKind.RECORDED)

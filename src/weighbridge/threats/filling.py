@@ -109,12 +109,17 @@ def _entry(
     )
 
 
+_KINDS = {
+    SubjectKind.GGUF: BaselineKind.EXISTING_OPEN_MODEL,
+    SubjectKind.HF_DIRECTORY: BaselineKind.EXISTING_OPEN_MODEL,
+    SubjectKind.ENDPOINT: BaselineKind.ENDPOINT,
+    SubjectKind.INSPECT: BaselineKind.ENDPOINT,
+    SubjectKind.SEARCH: BaselineKind.PRIOR_TECHNOLOGY,
+    SubjectKind.RECORDED: BaselineKind.RECORDED_ANSWERS,
+}
+
+
 def _kind(contrast: Contrast, baseline: Subject) -> BaselineKind:
     if contrast is Contrast.OPENING:
         return BaselineKind.MORE_RESTRICTED_RELEASE
-    kind = baseline.kind.value
-    if kind in (SubjectKind.ENDPOINT.value, SubjectKind.INSPECT.value):
-        return BaselineKind.ENDPOINT
-    return {"search": BaselineKind.PRIOR_TECHNOLOGY, "recorded": BaselineKind.RECORDED_ANSWERS}.get(
-        kind, BaselineKind.EXISTING_OPEN_MODEL
-    )
+    return _KINDS[baseline.kind]
