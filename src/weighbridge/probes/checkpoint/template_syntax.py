@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from dataclasses import dataclass
 from typing import Any
 
 import jinja2
@@ -68,7 +70,7 @@ METHODS = frozenset(
     ]
 )
 # What Jinja's own sandbox guards, and what frames, code and tracebacks lead to.
-_INNER = frozenset(
+INNER = frozenset(
     set().union(
         jinja2.sandbox.UNSAFE_FUNCTION_ATTRIBUTES,
         jinja2.sandbox.UNSAFE_METHOD_ATTRIBUTES,
@@ -91,6 +93,9 @@ _INNER = frozenset(
     )
 )
 _SILENT = frozenset("\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u2800\u3164\uffa0")
+# Letters of Greek and Cyrillic that look like Latin ones, in one word with Latin ones.
+_ALIKE = "аеорсухіјѕԁһԛԝАВЕКМНОРСТУХІЈЅΑΒΕΖΗΙΚΜΝΟΡΤΥΧο"
+_LOOKS_ALIKE = re.compile(rf"[A-Za-z]+[{_ALIKE}]+[A-Za-z{_ALIKE}]*|[{_ALIKE}]+[A-Za-z][A-Za-z{_ALIKE}]*")
 _MAX_NODES = 50_000
 
 
@@ -122,31 +127,58 @@ def examine_syntax(template: Template) -> tuple[nodes.Template | None, list[Find
     except (RecursionError, ValueError, OverflowError):
         say("syntax", 1, "is nested too deeply or holds an absurd number")
         return None, findings
+    for line, text in enumerate(
+        template.text.split("\n"), 1
+    ):  # comments too: a reader of the template is deceived as well
+        _hidden(text, line, say)
     defined = _defined(tree)
     for count, node in enumerate(tree.find_all(nodes.Node)):
         if count > _MAX_NODES:
             say("too-much-work", node.lineno, "has more parts than any ordinary template")
             break
-        _node(node, defined, say)
+        _node(node, defined, template.text, say)
     return tree, findings
 
 
-def _defined(tree: nodes.Template) -> set[str]:
-    """Names that the template itself defines: macros, and what it sets."""
+@dataclass(frozen=True)
+class _Defined:
+    """Names that the template itself defines: macros and what it sets; `lists` are set to nothing but lists, of macros perhaps."""
+
+    names: frozenset[str]
+    lists: frozenset[str]
+
+
+def _defined(tree: nodes.Template) -> _Defined:
     names = {macro.name for macro in tree.find_all(nodes.Macro)}
     names |= {name.name for name in tree.find_all(nodes.Name) if name.ctx in ("store", "param")}
-    return names
+    lists: dict[str, bool] = {}
+    for assign in tree.find_all(nodes.Assign):
+        if isinstance(assign.target, nodes.Name):
+            name = assign.target.name
+            lists[name] = lists.get(name, True) and _is_list(assign.node, name)
+    return _Defined(frozenset(names), frozenset(name for name, each in lists.items() if each))
 
 
-def _node(node: nodes.Node, defined: set[str], say: Any) -> None:
+def _is_list(node: nodes.Node, name: str) -> bool:
+    """Whether this is a list, or lists added to the one called `name`."""
+    if isinstance(node, nodes.Add):
+        return _is_list(node.left, name) and _is_list(node.right, name)
+    return isinstance(node, nodes.List) or (isinstance(node, nodes.Name) and node.name == name)
+
+
+def _list_of_its_own(node: nodes.Getitem, defined: _Defined) -> bool:
+    return isinstance(node.node, nodes.Name) and node.node.name in defined.lists
+
+
+def _node(node: nodes.Node, defined: _Defined, source: str, say: Any) -> None:
     if isinstance(node, nodes.Getattr):
-        if node.attr.startswith("_") or node.attr in _INNER:
+        if node.attr.startswith("_") or node.attr in INNER:
             say("escape", node.lineno, f"takes the attribute {node.attr!r}: a way out of the template")
     elif isinstance(node, nodes.Const):
         if isinstance(node.value, str):
             _text(node.value, node.lineno, say)
-    elif isinstance(node, nodes.TemplateData):
-        _hidden(node.data, node.lineno, say)
+            if node.value not in source:  # written with escapes
+                _hidden(node.value, node.lineno, say)
     elif isinstance(node, nodes.Filter):
         if node.name == "attr":
             say("escape", node.lineno, "uses the filter attr: a way to attributes that the sandbox guards")
@@ -155,7 +187,7 @@ def _node(node: nodes.Node, defined: set[str], say: Any) -> None:
         elif node.name in ("map", "selectattr", "rejectattr", "groupby", "sum", "sort", "min", "max", "unique"):
             _attribute(node, say)
     elif isinstance(node, nodes.Name):
-        if node.ctx == "load" and node.name in _ESCAPES and node.name not in defined:
+        if node.ctx == "load" and node.name in _ESCAPES and node.name not in defined.names:
             say("escape", node.lineno, f"uses {node.name!r}, from which code can be reached")
     elif isinstance(node, nodes.Call):
         _call(node, defined, say)
@@ -164,11 +196,11 @@ def _node(node: nodes.Node, defined: set[str], say: Any) -> None:
         if any(isinstance(call.node, nodes.Name) and call.node.name == "strftime_now" for call in _calls(asked)):
             say("chance", node.lineno, "does something else on certain dates")
     elif isinstance(node, nodes.Getitem):
-        if isinstance(name := folded(node.arg), str) and (name.startswith("__") or name in _INNER):
+        if isinstance(name := folded(node.arg), str) and (name.startswith("__") or name in INNER):
             say("escape", node.lineno, f"takes the item {name[:60]!r}: where there is none, Jinja takes the attribute")
     elif isinstance(node, nodes.Import | nodes.FromImport | nodes.Include | nodes.Extends):
         say("reaches-out", node.lineno, "includes another template")
-    if isinstance(node, nodes.Concat | nodes.Add | nodes.Mul | nodes.Filter | nodes.Mod):
+    if isinstance(node, nodes.Concat | nodes.Add | nodes.Mul | nodes.Filter | nodes.Mod | nodes.Call):
         constant = folded(node)
         if isinstance(constant, str) and "__" in constant:
             say("escape", node.lineno, f"puts the name {constant[:60]!r} together from parts")
@@ -188,31 +220,45 @@ def _attribute(node: nodes.Filter, say: Any) -> None:
 def _text(text: str, line: int, say: Any) -> None:
     if "__" in text and any(piece[:1].isalpha() for piece in text.split("__")[1:2]):
         say("escape", line, f"names {text[:60]!r}, an inner attribute of Python")
-    _hidden(text, line, say)
 
 
 def _hidden(text: str, line: int, say: Any) -> None:
-    hidden = sorted(
-        {letter for letter in text if letter in _SILENT or unicodedata.category(letter) in ("Cf", "Co", "Cn")}
-    )
+    hidden = sorted({letter for at, letter in enumerate(text) if _does_not_show(text, at)})
     if hidden:
         shown = ", ".join(f"U+{ord(letter):04X}" for letter in hidden[:6])
         say("invisible", line, f"holds characters that do not show: {shown}")
+    if word := _LOOKS_ALIKE.search(text):
+        say("look-alike", line, f"mixes letters of several alphabets in the word {word[0][:40]!r}")
 
 
-def _call(node: nodes.Call, defined: set[str], say: Any) -> None:
+def _does_not_show(text: str, at: int) -> bool:
+    """Whether the character at this place is invisible, or steers how others are shown, without need."""
+    letter = text[at]
+    if letter < "\x7f":
+        return letter < " " and letter not in "\t\n\r\f"
+    before, after = text[at - 1 : at], text[at + 1 : at + 2]
+    if "\ufe00" <= letter <= "\ufe0f":  # they choose the form of the sign before them
+        return not before or not (
+            unicodedata.category(before) in ("So", "Sm", "Po", "Lo") or before in "#*0123456789©®"
+        )
+    if letter in "\u200c\u200d":  # joiners have work to do in emoji and in many scripts
+        return not all(side and side > "\u0590" for side in (before, after))
+    return letter in _SILENT or "\U000e0100" <= letter <= "\U000e01ef" or unicodedata.category(letter) in ("Cf", "Co", "Cn", "Cc")  # fmt: skip
+
+
+def _call(node: nodes.Call, defined: _Defined, say: Any) -> None:
     called = node.node
     if isinstance(called, nodes.Name):
-        if called.name not in FUNCTIONS and called.name not in defined and called.name not in _ESCAPES:
+        if called.name not in FUNCTIONS and called.name not in defined.names and called.name not in _ESCAPES:
             say("unknown-call", node.lineno, f"calls {called.name!r}, which no loader offers")
     elif isinstance(called, nodes.Getattr):
-        if called.attr not in METHODS and called.attr not in defined and not called.attr.startswith("_"):
+        if called.attr not in METHODS and called.attr not in defined.names and not called.attr.startswith("_"):
             say("unknown-call", node.lineno, f"calls the method {called.attr!r}")
         elif called.attr in ("format", "format_map"):
             text = folded(called.node)
             if not isinstance(text, str) or "." in text or "[" in text:
                 say("escape", node.lineno, "formats a text that can reach attributes")
-    elif isinstance(called, nodes.Getitem):
+    elif isinstance(called, nodes.Getitem) and not _list_of_its_own(called, defined):
         say("escape", node.lineno, "calls something that it looks up by a computed name")
     elif isinstance(called, nodes.Call | nodes.Filter):
         say("escape", node.lineno, "calls what another call returned")
@@ -225,6 +271,9 @@ def folded(node: nodes.Node, depth: int = 0) -> Any:
     value: Any = None
     if isinstance(node, nodes.Const):
         value = node.value
+    elif isinstance(node, nodes.Neg):
+        inner = folded(node.node, depth + 1)
+        value = -inner if isinstance(inner, int) else None
     elif isinstance(node, nodes.Concat):
         parts = [folded(part, depth + 1) for part in node.nodes]
         value = "".join(map(str, parts)) if all(isinstance(part, str | int) for part in parts) else None
@@ -237,14 +286,15 @@ def folded(node: nodes.Node, depth: int = 0) -> Any:
     elif isinstance(node, nodes.Mod):
         left = folded(node.left, depth + 1)
         items = [folded(each, depth + 1) for each in node.right.items] if isinstance(node.right, nodes.Tuple) else [folded(node.right, depth + 1)]  # fmt: skip
-        if isinstance(left, str) and left.count("%s") == len(items) == left.count("%"):
-            for item in items:
-                left = left.replace("%s", str(item), 1)
-            value = left
+        value = _percent(left, items)
     elif isinstance(node, nodes.List | nodes.Tuple):
         value = [folded(each, depth + 1) for each in node.items]
     elif isinstance(node, nodes.Filter) and node.node is not None:
         value = _filtered(node, depth)
+    elif isinstance(node, nodes.Call) and isinstance(node.node, nodes.Getattr):
+        value = _called(node, node.node, depth)
+    elif isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Slice):
+        value = _sliced(node, node.arg, depth)
     return value if not isinstance(value, str) or len(value) <= 500 else None
 
 
@@ -255,14 +305,57 @@ def _filtered(node: nodes.Filter, depth: int) -> Any:
         glue = arguments[0] if arguments and isinstance(arguments[0], str) else ""
         return glue.join(inner)
     if isinstance(inner, str):
-        if node.name == "format" and inner.count("%") == inner.count("%s") == len(arguments):
-            for argument in arguments:
-                inner = inner.replace("%s", str(argument), 1)
-            return inner
+        if node.name == "format":
+            return _percent(inner, arguments)
         if node.name == "reverse":
             return inner[::-1]
-        if node.name == "lower":
-            return inner.lower()
+        if node.name in ("lower", "upper", "title", "capitalize", "trim"):
+            return getattr(inner, {"trim": "strip"}.get(node.name, node.name))()
         if node.name == "replace" and len(arguments) >= 2 and all(isinstance(each, str) for each in arguments[:2]):
             return inner.replace(arguments[0], arguments[1])
     return None
+
+
+def _percent(text: Any, items: list[Any]) -> str | None:
+    """Return what `text % items` gives for plain fields."""
+    if not isinstance(text, str) or not all(isinstance(item, str | int) for item in items):
+        return None
+    if re.sub(r"%[sc]", "", text).count("%") or len(re.findall(r"%[sc]", text)) != len(items):
+        return None
+    try:
+        return text % tuple(items)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+_PLAIN_METHODS = frozenset({"replace", "lower", "upper", "title", "capitalize", "swapcase", "strip", "lstrip", "rstrip", "removeprefix", "removesuffix", "split", "rsplit", "join"})  # fmt: skip
+
+
+def _called(node: nodes.Call, called: nodes.Getattr, depth: int) -> Any:
+    """Return what a method of a constant text gives, for methods that only make texts."""
+    text = folded(called.node, depth + 1)
+    arguments = [folded(each, depth + 1) for each in node.args]
+    if not isinstance(text, str) or node.kwargs or node.dyn_args is not None or node.dyn_kwargs is not None:
+        return None
+    if not all(isinstance(each, str | int | list) for each in arguments):
+        return None
+    plain = called.attr in _PLAIN_METHODS
+    if not plain and not (called.attr == "format" and re.fullmatch(r"(?:[^{}]|\{\d*\})*", text)):
+        return None
+    try:
+        return getattr(text, called.attr)(*arguments)
+    except (TypeError, ValueError, IndexError, OverflowError):
+        return None
+
+
+def _sliced(node: nodes.Getitem, part: nodes.Slice, depth: int) -> Any:
+    """Return a part of a constant text, or the text backwards."""
+    text = folded(node.node, depth + 1)
+    bounds = [None if each is None else folded(each, depth + 1) for each in (part.start, part.stop, part.step)]
+    if (
+        not isinstance(text, str)
+        or any(each is not None and not isinstance(each, int) for each in bounds)
+        or bounds[2] == 0
+    ):
+        return None
+    return text[slice(*bounds)]

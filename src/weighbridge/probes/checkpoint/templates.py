@@ -10,7 +10,7 @@ from weighbridge.probes.checkpoint.examine import Context
 from weighbridge.probes.checkpoint.report import Examined, Finding, NotExamined, Template
 
 MAX_TEMPLATES = 40
-MAX_CHARACTERS = 200_000
+MAX_CHARACTERS = 1 << 20
 _SETTINGS = ("tokenizer_config.json", "chat_template.json", "processor_config.json", "preprocessor_config.json")
 
 
