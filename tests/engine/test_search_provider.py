@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 from weighbridge.engine.opening import open_provider
+from weighbridge.engine.passage_index import PassageIndex
 from weighbridge.engine.questions import Chat, Decoding, Message, Request
 from weighbridge.engine.search_provider import NOTHING_FOUND, SearchProvider
 from weighbridge.errors import EngineError
@@ -65,6 +67,15 @@ async def test_an_answer_is_no_longer_than_a_model_may_be(folder: Path, max_toke
     assert 0 < len(answer.text) <= METHOD.chars_per_token * max_tokens
 
 
+async def test_copies_of_a_document_are_shown_once(folder: Path) -> None:
+    """Mirrored texts would read as a loop; the first by name stands for them all."""
+    (folder / "copy of tea.txt").write_bytes((folder / "tea.txt").read_bytes())
+    search = provider(folder)
+    answer = await search.ask(asked("How is green tea brewed with boiling water?"))
+    await search.close()
+    assert answer.text == "Green tea is brewed with water that has stopped boiling.\n(copy of tea.txt)"
+
+
 async def test_many_at_once_get_the_same_answers(folder: Path) -> None:
     """Look-ups at once do not disturb one another; closing twice, and while one is under way, is fine."""
     search = provider(folder)
@@ -85,5 +96,18 @@ async def test_documents_that_changed_since_they_were_hashed_are_an_error(folder
         await search.access()
     (folder / "tea.txt").unlink()
     with pytest.raises(EngineError, match="cannot be read"):
+        await search.access()
+    await search.close()
+
+
+async def test_no_room_for_the_index_is_one_clear_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk is a failure of ours, never a baseline that knows little."""
+
+    def full(self: PassageIndex, passages: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    search = provider(folder)
+    monkeypatch.setattr(PassageIndex, "add", full)
+    with pytest.raises(EngineError, match=r"cannot be indexed .*disk is full"):
         await search.access()
     await search.close()

@@ -7,6 +7,7 @@ fact about this baseline, since whoever searches here gets no help. A folder tha
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ from weighbridge.engine.passage_index import Found, Passage, PassageIndex
 from weighbridge.engine.provider import Access
 from weighbridge.engine.questions import Answer, Chat, Request
 from weighbridge.errors import EngineError
+from weighbridge.subject.document_folder import MAX_FILE_BYTES
 from weighbridge.subject.search_method import METHOD, NOTHING, PASSAGES
 
 NOTHING_FOUND = "[No passage of these documents holds enough of what was asked.]"
@@ -73,6 +75,13 @@ class SearchProvider:
                 try:
                     for name, digest in self._digests.items():
                         index.add(Passage(name, text) for text in self._passages(name, digest))
+                except sqlite3.Error as error:
+                    index.close()
+                    raise EngineError(
+                        f"the documents cannot be indexed ({error})",
+                        where=str(self._root),
+                        do="make room where temporary files are kept",
+                    ) from error
                 except BaseException:
                     index.close()
                     raise
@@ -81,7 +90,8 @@ class SearchProvider:
 
     def _passages(self, name: str, digest: str) -> Sequence[str]:
         try:
-            data = (self._root / name).read_bytes()
+            with (self._root / name).open("rb") as file:
+                data = file.read(MAX_FILE_BYTES + 1)
         except OSError as error:
             raise EngineError(
                 f"a document cannot be read ({error.strerror})", where=str(error.filename), do="check its permissions"
@@ -105,10 +115,17 @@ class SearchProvider:
 
 
 def written(found: Sequence[Found], most_chars: int) -> str:
-    """Return passages with the name of their document, best first, while they fit; the first is cut where it does not."""
+    """Return passages with the name of their document, best first, while they fit; the first is cut where it does not.
+
+    The same words again, out of a copy of a document, are left out.
+    """
     blocks: list[str] = []
+    said: set[str] = set()
     left = most_chars
     for one in found:
+        if one.passage.text in said:
+            continue
+        said.add(one.passage.text)
         block = f"{one.passage.text}\n({one.passage.source})"
         if blocks and len(block) + 2 > left:
             break

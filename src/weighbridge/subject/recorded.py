@@ -15,7 +15,7 @@ from weighbridge.errors import UsageError
 from weighbridge.subject.model import Component, FoundFile, Subject, SubjectKind
 from weighbridge.subject.shown import shown
 
-MAX_LINE_BYTES, MAX_FILE_BYTES = 16 << 20, 512 << 20
+MAX_LINE_BYTES, MAX_FILE_BYTES = 16 << 20, 64 << 20
 API, WEIGHTS = "api", "weights"  # the rungs that an answer can be recorded on
 CHAT = "chat"  # what answers through the interface are called in the evidence
 _OPEN_TECHNIQUES = ("prefill", "raw")
