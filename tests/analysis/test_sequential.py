@@ -153,7 +153,7 @@ def test_wealth_is_monotone_in_every_outcome_and_in_the_null(margin: float, side
         rows = np.repeat(y[None, :], 3, axis=0)
         rows[1, place] = min(1.0, rows[1, place] + numbers.random())
         nulls = np.array([plan.null, plan.null, min(0.99, plan.null + numbers.random() / 2)])
-        bets = plan.bets(numbers.integers(0, 28, (1, 1)), numbers.integers(0, 3, (1, 1)))
+        bets = plan.bets(numbers.integers(0, 28, (1, 1)), numbers.integers(0, 5, (1, 1)))
         wealth = Wealth.start(plan, nulls)
         for t in range(60):
             wealth.step(rows[:, t : t + 1], bets)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, pairwise
 from math import comb
 
 import numpy as np
@@ -47,7 +47,7 @@ def test_more_tries_never_lower_it(values: list[float]) -> None:
     found = [success_at_k(values, k) for k in range(1, len(values) + 1)]
     assert found[0] == pytest.approx(sum(values) / len(values))
     assert found[-1] == pytest.approx(max(values))
-    assert all(later >= earlier - 1e-12 for earlier, later in zip(found, found[1:], strict=False))
+    assert all(later >= earlier - 1e-12 for earlier, later in pairwise(found))
 
 
 @pytest.mark.parametrize(("values", "k"), [([0.5], 0), ([0.5], 2), ([], 1), ([0.5, 1.5], 1), ([0.5, float("nan")], 1)])

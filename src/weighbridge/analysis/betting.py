@@ -41,10 +41,9 @@ Numbers = TypeVar("Numbers", float, "npt.NDArray[np.float64]")
 POWER = 0.9  # of the fixed-size design that a horizon is taken to have been planned for
 PLANNED = 1.2  # ... and how many times its size the horizon is taken to be
 PSEUDO = 2.0  # discordant pairs that the first guess of the variance is worth
-LARGER = 1.1  # stakes are so many times Kelly's
 SAFE = 0.98  # the share of wealth that a single outcome may take
-LEADS = (1.0, 2.0, 4.0)  # distances to the margin that stakes are made for, in units of the designed one
-CLEAR = 0.75  # a longer distance is believed when its lower bound (one standard error) is at least this share of it
+LEADS = (1.0, 1.5, 2.25, 3.4, 5.0)  # distances to the margin that stakes are made for, in units of the designed one
+CLEAR = 0.85  # a longer distance is believed when its lower bound (one standard error) is at least this share of it
 GROWTH = 1.4  # stakes are renewed when so many times as many units were asked
 MOMENTS = 28  # second moments of the difference that stakes are made for, from the first to 1 in equal ratios
 LEAST_MOMENT = 0.004
@@ -86,9 +85,7 @@ class Plan:
     @cached_property
     def moments(self) -> Floats:
         """The second moments that stakes are made for, ascending."""
-        import numpy as np
-
-        return np.geomspace(LEAST_MOMENT, 1.0, MOMENTS)
+        return _moments()
 
     @cached_property
     def _moment_edges(self) -> Floats:
@@ -96,20 +93,10 @@ class Plan:
 
         return np.asarray(np.sqrt(self.moments[1:] * self.moments[:-1]))
 
-    @cached_property
+    @property
     def fractions(self) -> Floats:
         """Shares of wealth to stake, by lead and second moment: (len(LEADS), MOMENTS)."""
-        import numpy as np
-
-        return np.array(
-            [
-                [
-                    min(LARGER * kelly_fraction(q, self.null - lead * self.lead, self.null), SAFE / (1 - self.null))
-                    for q in self.moments
-                ]
-                for lead in LEADS
-            ]
-        )
+        return _fractions(self.null, self.lead)
 
     def moment(self, n: int, squares: Numbers) -> Numbers:
         """Return the guess of the second moment after `n` units whose squares sum to `squares`."""
@@ -245,6 +232,23 @@ class Wealth:
         digital = np.interp(self.money * self.plan.alpha, *_digital_option()) * (goal / (spread * math.sqrt(left)))
         enough = np.maximum(goal * GOAL_SLACK - self.money, 0.0) / np.maximum(1 + self.null, TINY)
         return np.asarray(np.minimum(digital, enough))
+
+
+@lru_cache(maxsize=1)
+def _moments() -> Floats:
+    import numpy as np
+
+    return np.geomspace(LEAST_MOMENT, 1.0, MOMENTS)
+
+
+@lru_cache(maxsize=64)
+def _fractions(null: float, distance: float) -> Floats:
+    import numpy as np
+
+    most = SAFE / (1 - null)
+    return np.array(
+        [[min(kelly_fraction(q, null - lead * distance, null), most) for q in _moments()] for lead in LEADS]
+    )
 
 
 def kelly_fraction(moment: float, mean: float, null: float) -> float:

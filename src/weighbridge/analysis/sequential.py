@@ -30,7 +30,7 @@ from math import ceil, fsum
 from typing import TYPE_CHECKING
 
 from weighbridge.analysis.answers import Shown, seen_and_missing, why_nothing
-from weighbridge.analysis.betting import GROWTH, Bets, Plan, Wealth
+from weighbridge.analysis.betting import GROWTH, SAFE, TINY, Bets, Plan, Wealth
 from weighbridge.errors import UsageError
 from weighbridge.evidence.records import NotMeasured, Reason
 from weighbridge.protocol.vocabulary import Verdict
@@ -47,6 +47,8 @@ _LOG_ENDS = 690.0  # of a double: a log e-value is reported between these ends
 _GRID = 401  # null means that the interval is read from; the last one is refined between two of them
 _FINE = 65
 _TRACE = 40  # points of a trace, and those at which bets are renewed
+FITTED_UNITS = 2.0  # what the first guess of a fitted stake is worth: a mean of 0 and ...
+FITTED_MOMENT = 0.25  # ... this second moment
 _CONTROL_PSEUDO = 10.0  # units that "the control says nothing" is worth
 _CONTROL_STEPS = 8  # coefficients of the control are multiples of one in so many
 _CONTROL_MOST = 2.0
@@ -135,7 +137,7 @@ class Sequence:
     >>> while one.verdict is Verdict.UNDECIDED:
     ...     one.take(0.0, 0.0, 0.0)  # no difference, prompt after prompt
     >>> one.verdict.value, one.n
-    ('no material increase', 39)
+    ('no material increase', 43)
     """
 
     def __init__(self, design: Design, controls: Iterable[float] | None = None) -> None:
@@ -182,16 +184,26 @@ class Sequence:
         return _log(float(self._least[1].worth[0]))
 
     @property
+    def log_most_no_increase(self) -> float:
+        """The log e-value that there could be against "at least the margin" whatever the missing answers were."""
+        return _log(float(self._most[0].worth[0]))
+
+    @property
+    def log_most_increase(self) -> float:
+        """The log e-value that there could be against "at most the margin" whatever the missing answers were."""
+        return _log(float(self._most[1].worth[0]))
+
+    @property
     def mean(self) -> float | None:
         """The mean difference of the units that were measured; None when none was."""
         return self._running_means()[-1] if self._units else None
 
-    def interval(self) -> tuple[float, float]:
+    def interval(self, error: float | None = None) -> tuple[float, float]:
         """Return the anytime-valid interval for the mean difference, at level 1 - 2 alpha, whatever the missing answers were.
 
-        It is the running intersection of all intervals so far. It excludes the margin when there is a verdict, on the verdict's side.
+        `error`: that of each end where it is to be another than alpha (of many comparisons; the stakes stay those of alpha). It is the running intersection of all intervals so far. It excludes the margin when there is a verdict, on the verdict's side.
         """
-        low, high = self._limits([self.n])[-1]
+        low, high = self._limits([self.n], error)[-1]
         return low, high
 
     def trace(self) -> tuple[Point, ...]:
@@ -271,7 +283,7 @@ class Sequence:
                 if sure and not self._possible[1 - side]:
                     self.verdict, self.decided_after = verdict, self.n
 
-    def _limits(self, at: list[int]) -> list[tuple[float, float]]:
+    def _limits(self, at: list[int], error: float | None = None) -> list[tuple[float, float]]:
         """Return the limits after so many units each (ascending): read from all null means at once."""
         import numpy as np
 
@@ -279,12 +291,12 @@ class Sequence:
         uppers = []
         for side in (0, 1):
             nulls = grid if side == 0 else -grid[::-1]
-            first = self._first_crossings(side, nulls)
+            first = self._first_crossings(side, nulls, error)
             upper = [_upper(nulls, first, n) for n in at]
             place = int(np.searchsorted(nulls, upper[-1]))
             if upper[-1] < 1.0 and place > 0:  # where between two null means does it lie?
                 fine = np.linspace(nulls[place - 1], nulls[place], _FINE)
-                upper[-1] = _upper(fine, self._first_crossings(side, fine), at[-1])
+                upper[-1] = _upper(fine, self._first_crossings(side, fine, error), at[-1])
             uppers.append(upper)
         limits: list[tuple[float, float]] = []
         for high, mirrored in zip(*uppers, strict=True):
@@ -293,8 +305,27 @@ class Sequence:
             limits.append((low, high) if low < high or not limits else limits[-1])
         return limits
 
-    def _first_crossings(self, side: int, nulls: Floats) -> Floats:
-        """Return after how many units the hypothesis "the mean is at least null" was rejected, for each null; infinity: never."""
+    def _first_crossings(self, side: int, nulls: Floats, error: float | None) -> Floats:
+        """Return after how many units the hypothesis "the mean is at least null" was rejected, for each null; infinity: never.
+
+        Between 0 and twice the margin by the bettor that the verdict stands on; farther away, where its stakes are far from the
+        best, by one whose stakes are made for the null. Which of the two is settled beforehand, so each null has one test.
+        """
+        import numpy as np
+
+        plan = self._plans[side]
+        goal = plan.goal if error is None else 1 / error
+        near = np.abs(nulls - plan.null) <= self.design.margin + 1e-12
+        first = np.full(len(nulls), math.inf)
+        if self.design.finite:
+            near[:] = True
+        if near.any():
+            first[near] = self._designed_crossings(side, nulls[near], goal)
+        if not near.all():
+            first[~near] = self._fitted_crossings(side, nulls[~near], goal)
+        return first
+
+    def _designed_crossings(self, side: int, nulls: Floats, goal: float) -> Floats:
         import numpy as np
 
         wealth = Wealth.start(self._plans[side], nulls)
@@ -305,8 +336,32 @@ class Sequence:
                 bets = next(renewed)[side]
                 wealth.renew(bets.fraction.size)
             wealth.step(unit.highest(side), bets, unit.deviation)
-            crossed = wealth.worth >= wealth.plan.goal
+            crossed = wealth.worth >= goal
             first[crossed & np.isinf(first)] = n + 1
+        return first
+
+    def _fitted_crossings(self, side: int, nulls: Floats, goal: float) -> Floats:
+        """Stakes of distance / (variance + distance^2) of the wealth (Waudby-Smith, Ramdas 2024, section 4.3), renewed as the others.
+
+        What missing answers leave open is an interval of stakes, and each step takes the one of its ends that brings less: less
+        evidence means wider intervals at every step, so less wealth.
+        """
+        import numpy as np
+
+        log_wealth = np.zeros(len(nulls))
+        first = np.full(len(nulls), math.inf)
+        seen = _Bands()
+        low = high = np.zeros(len(nulls))
+        most = SAFE / np.maximum(1 - nulls, TINY)
+        for n, unit in enumerate(self._units):
+            if n in self._renewals:
+                low, high = seen.stakes(side, self._plans[side].null, nulls, most)
+            y = unit.highest(side)
+            if y is not None:
+                gain = nulls - y
+                log_wealth += np.log1p(np.where(gain > 0, low, high) * gain)
+            seen.count(unit, self.design.margin)
+            first[(log_wealth >= math.log(goal)) & np.isinf(first)] = n + 1
         return first
 
     def _running_means(self) -> list[float | None]:
@@ -422,6 +477,27 @@ class _Bands:
         below = (margin - unit.most, margin - unit.least)
         self.gains = (_plus(self.gains[0], below), _plus(self.gains[1], (-below[1], -below[0])))
 
+    def stakes(self, side: int, plan_null: float, nulls: Floats, most: Floats) -> tuple[Floats, Floats]:
+        """Return the least and the greatest share of wealth to stake against each null, whatever the missing answers were."""
+        import numpy as np
+
+        sums = [self.n * plan_null - gain for gain in self.gains[side]]  # of y, as the side sees it
+        means = [each / (count + FITTED_UNITS) for each in sums for count in (self.sure, self.n)]
+        moments = [
+            (FITTED_UNITS * FITTED_MOMENT + square) / (count + FITTED_UNITS)
+            for square in self.squares
+            for count in (self.sure, self.n)
+        ]
+        near, far = np.maximum(nulls - max(means), 0.0), np.maximum(nulls - min(means), 0.0)
+        small, large = min(moments), max(moments)  # of y itself: at least the variance
+
+        def share(distance: Floats, moment: float) -> Floats:
+            return np.asarray(distance / (moment + distance**2))
+
+        least = np.minimum(share(near, large), share(far, large))
+        greatest = share(np.clip(math.sqrt(small), near, far), small)
+        return np.minimum(least, most), np.minimum(greatest, most)
+
     def relate(self, unit: _Unit, centred: float, ridge: float) -> None:
         self.control_squares += centred**2
         self.control_ridge = ridge
@@ -510,9 +586,13 @@ class _Controls:
 
 
 def _upper(nulls: Floats, first: Floats, n: int) -> float:
-    """Return the smallest null that was rejected within `n` units: the upper limit."""
-    rejected = nulls[first <= n]
-    return float(rejected.min()) if len(rejected) else 1.0
+    """Return the smallest null above all that were not rejected within `n` units: the upper limit."""
+    import numpy as np
+
+    kept = np.flatnonzero(first > n)
+    if not len(kept):
+        return float(nulls[0])
+    return float(nulls[kept[-1] + 1]) if kept[-1] + 1 < len(nulls) else 1.0
 
 
 def _log(wealth: float) -> float:
