@@ -12,12 +12,15 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
+from weighbridge.evidence.calibration import Calibration, Correction
 from weighbridge.evidence.records import Comparison, Observation, Rate
 
 PUBLISHED: dict[str, type[BaseModel]] = {
     "observation": Observation,
     "rate": Rate,
     "comparison": Comparison,
+    "calibration": Calibration,
+    "correction": Correction,
 }
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -30,7 +33,7 @@ class _EveryField(GenerateJsonSchema):
 
 
 def generated_schema(name: str) -> dict[str, Any]:
-    """Return the JSON Schema of a record as its class says, for "observation", "rate" or "comparison"."""
+    """Return the JSON Schema of a record as its class says, by its name in `PUBLISHED`."""
     record = PUBLISHED[name]
     schema = record.model_json_schema(mode="serialization", by_alias=True, schema_generator=_EveryField)
     return {"$schema": _DIALECT, **schema}
