@@ -247,20 +247,20 @@ def _fractions(null: float, distance: float) -> Floats:
 
     most = SAFE / (1 - null)
     return np.array(
-        [[min(kelly_fraction(q, null - lead * distance, null), most) for q in _moments()] for lead in LEADS]
+        [[min(kelly_fraction(q, max(-1.0, null - lead * distance), null), most) for q in _moments()] for lead in LEADS]
     )
 
 
 def kelly_fraction(moment: float, mean: float, null: float) -> float:
     """Return the share of wealth whose stake makes log wealth grow fastest against "the mean is at least `null`".
 
-    For outcomes -1, 0 and 1 with second moment `moment` in (0, 1] and mean as near to `mean` (below `null`) as that allows: of all
-    distributions on [-1, 1] with this second moment those with the rarest and longest steps.
+    For outcomes -1, 0 and 1 with mean `mean` (below `null`, at least -1) and second moment `moment` in (0, 1], or the least that this mean
+    allows: of all distributions on [-1, 1] with these moments the one with the rarest and longest steps.
 
     >>> round(kelly_fraction(0.5, 0.0, 0.05), 4)  # about distance / second moment
     0.1
     """
-    mean = min(moment, max(-moment, mean))
+    moment = max(moment, abs(mean))  # what was seen may be too little yet to show the spread that this mean needs
     up, down = (moment + mean) / 2, (moment - mean) / 2
     low, high = 0.0, 1 / (1 - null)
     for _ in range(60):
