@@ -91,7 +91,11 @@ async def assess(order: Order, watch: Watch | None = None) -> DossierRecord:
             trials = plan(suite, asked, protocol.ladder, protocol.seed)
             grader = await open_things.enter_async_context(
                 open_grader(
-                    protocol.grading.grader, environ=order.environ, limits=protocol.asking, store=directory.judged
+                    protocol.grading.grader,
+                    environ=order.environ,
+                    limits=protocol.asking,
+                    store=directory.judged,
+                    checked=protocol.grading.checked,
                 )
             )
             replies, grades, reused = await _ask(trials, models, providers, grader, protocol, directory, watch)

@@ -34,7 +34,7 @@ GUARD_LIMIT_BYTES = 256 * 1024
 @click.option("--prompts", type=click.Path(path_type=Path), help="Ask these prompts instead of the suite.")
 @click.option("--guard", type=click.Path(path_type=Path), help="The provider's system prompt, for the rung `hosted`.")
 @click.option("--adapter", type=click.Path(path_type=Path), help="A GGUF adapter to put on MODEL (a GGUF file).")
-@click.option("--grader", help='"offline" or "judge:MODEL" (default: as the protocol says).')
+@click.option("--grader", help="A grader's name, as for `weighbridge grade` (default: as the protocol says).")
 @click.option("--budget", type=click.IntRange(min=1), help="At most so many calls to models.")
 @click.option(
     "--threat",

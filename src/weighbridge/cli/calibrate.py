@@ -92,6 +92,9 @@ def command(
 
     for line in calibration_lines(found):
         say(line)
+    if out is not None:
+        say("")
+        say(f'to name it in a protocol, under [grading]:  calibration = "{out}"  calibration_digest = "{found.digest}"')
     if correction is not None:
         for line in correction_lines(correction):
             say(line)

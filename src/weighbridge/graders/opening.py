@@ -23,13 +23,36 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def open_grader(
-    name: str, *, environ: Mapping[str, str], limits: Asking | None = None, store: Path | None = None
+    name: str,
+    *,
+    environ: Mapping[str, str],
+    limits: Asking | None = None,
+    store: Path | None = None,
+    checked: tuple[str, str] | None = None,
 ) -> AsyncIterator[Grader]:
     """Yield the grader called `name`, as `weighbridge.graders.loading` defines names, with any model references.
 
     `store` keeps what a model answered, so that nothing is judged twice; without it that is kept only while it is open.
-    Raises `UsageError` for an unknown name, and what opening a model raises.
+    `checked`: path and digest of a calibration that says how far it may be trusted. Raises `UsageError` for an unknown name or a
+    calibration of another grader, `EvidenceError` for one that is not what its digest names, and what opening a model raises.
     """
+    calibration = None
+    if checked is not None:
+        from weighbridge.graders.checked import CheckedGrader, read_calibration
+
+        calibration = read_calibration(Path(checked[0]), checked[1])
+    async with _opened(name, environ, limits, store) as grader:
+        yield (
+            CheckedGrader(grader, calibration, checked[0])
+            if calibration is not None and checked is not None
+            else grader
+        )
+
+
+@asynccontextmanager
+async def _opened(
+    name: str, environ: Mapping[str, str], limits: Asking | None, store: Path | None
+) -> AsyncIterator[Grader]:
     parsed = parse_name(name)
     references = list(parsed.models())
     if not references:

@@ -21,8 +21,8 @@ _KIND = TypedFile("protocol", AssessmentProtocol, ProtocolError, BUILTIN)
 def load_protocol(name_or_path: str) -> AssessmentProtocol:
     """Return a builtin protocol ("default", "demo") or the one in a TOML or YAML file.
 
-    A builtin's name wins over a file of that name: write `./demo` for the file. A relative `prompts.suite` is taken from
-    the file's folder. Raises `ProtocolError` with all that is wrong in the file, `UsageError` when there is no such file.
+    A builtin's name wins over a file of that name: write `./demo` for the file. A relative `prompts.suite` or
+    `grading.calibration` is taken from the file's folder. Raises `ProtocolError` with all that is wrong in the file, `UsageError` when there is no such file.
 
     >>> load_protocol("default") == AssessmentProtocol()
     True
@@ -31,11 +31,17 @@ def load_protocol(name_or_path: str) -> AssessmentProtocol:
         return _KIND.check(tomllib.loads(_builtin_text(name_or_path)), where=name_or_path)
     path = Path(name_or_path)
     protocol = _KIND.check(_KIND.parse(_KIND.read(path), str(path)), where=str(path))
-    suite = protocol.prompts.suite
-    if suite == "builtin" or Path(suite).is_absolute():
-        return protocol
-    prompts = protocol.prompts.model_copy(update={"suite": str((path.parent / suite).resolve())})
-    return protocol.model_copy(update={"prompts": prompts})
+    prompts, grading = protocol.prompts, protocol.grading
+    if prompts.suite != "builtin":
+        prompts = prompts.model_copy(update={"suite": _beside(path, prompts.suite)})
+    if grading.calibration is not None:
+        grading = grading.model_copy(update={"calibration": _beside(path, grading.calibration)})
+    return protocol.model_copy(update={"prompts": prompts, "grading": grading})
+
+
+def _beside(path: Path, named: str) -> str:
+    """Return a path that a protocol file names, taken from the file's folder where it is relative."""
+    return named if Path(named).is_absolute() else str((path.parent / named).resolve())
 
 
 def default_protocol_text() -> str:

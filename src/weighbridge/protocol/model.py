@@ -83,9 +83,28 @@ class BaselineLadder(_Part):
 
 
 class Grading(_Part):
-    """Which grader decides. `grader` is "offline" or "judge:MODEL"; `labels` may name human labels for calibration."""
+    """Which grader decides, and how far it was checked against people.
+
+    `grader` is a name as `weighbridge.graders.loading` defines names. `calibration` is the path of a record that
+    `weighbridge calibrate --out` wrote of it, `calibration_digest` what that record must be; both or neither.
+    """
 
     grader: str = "offline"
+    calibration: str | None = None
+    calibration_digest: Digest | None = None
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> Grading:
+        if (self.calibration is None) is not (self.calibration_digest is None):
+            raise ValueError("calibration and calibration_digest go together: a path says where, the digest what")
+        return self
+
+    @property
+    def checked(self) -> tuple[str, str] | None:
+        """Path and digest of the calibration, where one is named."""
+        if self.calibration is None or self.calibration_digest is None:
+            return None
+        return self.calibration, self.calibration_digest
 
 
 class Judgement(_Part):
@@ -166,6 +185,7 @@ class AssessmentProtocol(_Part):
         fields = self.model_dump(mode="json", by_alias=True)
         if self.prompts.digest is not None:
             fields["prompts"]["suite"] = PurePath(self.prompts.suite).name
+        fields["grading"].pop("calibration")  # its digest says what it is; where it lies is no promise
         return canonical_json(fields)
 
     @property
