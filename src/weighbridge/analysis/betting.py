@@ -254,13 +254,13 @@ def _fractions(null: float, distance: float) -> Floats:
 def kelly_fraction(moment: float, mean: float, null: float) -> float:
     """Return the share of wealth whose stake makes log wealth grow fastest against "the mean is at least `null`".
 
-    For outcomes -1, 0 and 1 with mean `mean` (below `null`, at least -1) and second moment `moment` in (0, 1], or the least that this mean
+    For outcomes -1, 0 and 1 with mean `mean` (below `null`, at least -1) and second moment `moment` in (0, 1], or half as much again as the least that this mean
     allows: of all distributions on [-1, 1] with these moments the one with the rarest and longest steps.
 
     >>> round(kelly_fraction(0.5, 0.0, 0.05), 4)  # about distance / second moment
     0.1
     """
-    moment = max(moment, abs(mean))  # what was seen may be too little yet to show the spread that this mean needs
+    moment = max(moment, min(1.0, 1.5 * abs(mean)))  # what was seen may be too little yet to show the spread that this mean needs
     up, down = (moment + mean) / 2, (moment - mean) / 2
     low, high = 0.0, 1 / (1 - null)
     for _ in range(60):
