@@ -11,12 +11,12 @@ from types import ModuleType
 
 import pytest
 
-from tests.attacks import archives, directories, frameworks, pickles, templates, tensors
+from tests.attacks import archives, directories, evasions, frameworks, pickles, templates, tensors
 from tests.attacks.case import Case
 from weighbridge.probes.checkpoint.catalogue import rules
 from weighbridge.probes.checkpoint.inspection import inspect_here, inspect_path
 
-CORPORA: tuple[ModuleType, ...] = (pickles, archives, tensors, frameworks, templates, directories)
+CORPORA: tuple[ModuleType, ...] = (pickles, archives, tensors, frameworks, templates, directories, evasions)
 
 
 def _every() -> Iterator[tuple[str, Case]]:

@@ -15,10 +15,14 @@ _NEVER = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """`names` are exact pairs; `classes` are modules whose capitalised names are allowed, with those of the modules below."""
+    """`names` are exact pairs; `classes` are modules whose capitalised names are allowed, with those of the modules below.
+
+    `calls_argument` says of allowed functions which of their arguments they call, and which one they give to it.
+    """
 
     names: frozenset[tuple[str, str]]
     classes: tuple[str, ...]
+    calls_argument: dict[str, tuple[int, int]]
     dangerous: dict[str, str]
 
     def allows(self, module: str, name: str) -> bool:
@@ -31,6 +35,7 @@ class Policy:
         """
         if (module, name) in self.names:
             return True
+        name = name.removeprefix("__pyx_unpickle_")  # Cython's maker of a class, which is itself judged
         if not name.isidentifier() or not name.lstrip("_")[:1].isupper() or name in _NEVER or "test" in module:
             return False
         return any(module == prefix or module.startswith(prefix + ".") for prefix in self.classes)
@@ -57,5 +62,6 @@ def policy() -> Policy:
     return Policy(
         frozenset((entry["module"], name) for entry in entries for name in entry.get("names", ())),
         tuple(entry["module"] for entry in entries if entry.get("classes")),
+        {name: (places[0], places[1]) for name, places in data["calls_argument"].items()},
         data["dangerous"],
     )

@@ -139,6 +139,11 @@ def examine(source: Source, context: Context) -> Examined:
         return result
     if source.size_bytes == 0:
         result.format = "empty"
+        from weighbridge.probes.checkpoint.media import has_model_name
+
+        if has_model_name(source.path):
+            message = "an empty file under a model's name"
+            result.findings.append(found("file.wrong-name", source.path, "file", message))
         return result
     head = source.read(0, HEAD_BYTES)
     formats: list[str] = []

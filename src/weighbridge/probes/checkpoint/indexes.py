@@ -101,12 +101,17 @@ def _external(here: dict[str, Examined], findings: list[Finding], left: list[Not
     """ONNX models name files beside them that hold their values: return those that are here."""
     values: set[str] = set()
     for file in here.values():
-        for location in file.metadata.get("external_data", ()):
+        for location, end in file.metadata.get("external_data", {}).items():
             path = _folder(file.path) + str(location).removeprefix("./")
             if path in here:
                 values.add(path)
                 if here[path].format == "unknown":
                     here[path].format = "onnx values"
+                if here[path].size_bytes < end:
+                    message = (
+                        f"values are said to be up to byte {end:,} of {location!r}, which has {here[path].size_bytes:,}"
+                    )
+                    findings.append(found("onnx.size", file.path, str(location), message))
             else:
                 message = f"its values are said to be in {location!r}, which is not here"
                 findings.append(found("index.missing-shard", file.path, str(location), message))

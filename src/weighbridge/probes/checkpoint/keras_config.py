@@ -102,6 +102,8 @@ def _node(node: dict[str, Any], path: str, place: str, into: Examined) -> None:
         say("lambda", "a function stored as code")
     if isinstance(kind, str) and (kind == "Lambda" or kind.endswith(">Lambda")):
         say("lambda", "a Lambda layer: a function stored as code")
+    elif isinstance(kind, str) and kind.rsplit(">", 1)[-1] == "TorchModuleWrapper":
+        say("pickled-module", "a TorchModuleWrapper: Keras loads the pickle in it with torch.load")
     elif isinstance(kind, str) and kind.rsplit(">", 1)[-1] == "TFSMLayer":
         say("external-model", "a TFSMLayer: it loads another model from a path")
     if isinstance(module, str) and "class_name" in node and kind not in _KNOWN_KINDS:

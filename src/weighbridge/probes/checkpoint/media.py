@@ -94,14 +94,17 @@ def examine(source: Source, into: Examined, context: Context) -> None:
 
 
 def _behind_png(source: Source, into: Examined, context: Context) -> None:
-    at = 8
+    at, what = 8, "behind a picture's signature that are none of its parts"
     while at + 12 <= source.size_bytes:
         context.allowance.step()
         chunk = source.read(at, 8)
+        if not chunk[4:].isalpha() or int.from_bytes(chunk[:4], "big") > source.size_bytes - at - 12:
+            break
         at += 12 + int.from_bytes(chunk[:4], "big")
         if chunk[4:] == b"IEND":
+            what = "behind the picture's end"
             break
     if at < source.size_bytes:
-        message = f"{source.size_bytes - at:,} bytes behind the picture's end"
+        message = f"{source.size_bytes - at:,} bytes {what}"
         into.findings.append(found("file.hidden-bytes", source.path, f"byte {at}", message))
         context.examine(Window(f"{source.path}!behind {at}", source, at, source.size_bytes - at))

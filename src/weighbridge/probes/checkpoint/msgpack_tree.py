@@ -10,10 +10,11 @@ import struct
 from weighbridge.probes.checkpoint.catalogue import found
 from weighbridge.probes.checkpoint.examine import Context, Spent
 from weighbridge.probes.checkpoint.report import Examined, NotExamined, Region
-from weighbridge.probes.checkpoint.source import Source
+from weighbridge.probes.checkpoint.source import Source, Window
 
 _DEEPEST = 64
 _DTYPES = {"float32": ("f32", 4), "float16": ("f16", 2), "bfloat16": ("bf16", 2), "float64": ("f64", 8), "int32": ("i32", 4), "int64": ("i64", 8), "int8": ("i8", 1), "uint8": ("u8", 1), "int16": ("i16", 2), "uint16": ("u16", 2), "uint32": ("u32", 4), "uint64": ("u64", 8), "bool": ("bool", 1)}  # fmt: skip
+_OTHER_DTYPES = frozenset({"complex64", "complex128", "float8_e4m3fn", "float8_e5m2", "float8_e4m3b11fnuz", "float8_e4m3fnuz", "float8_e5m2fnuz", "float8_e4m3", "float8_e3m4", "float8_e8m0fnu", "float6_e2m3fn", "float6_e3m2fn", "float4_e2m1fn", "int4", "uint4", "int2", "uint2", "void16", "V2", "|V2"})  # fmt: skip
 _FIXED = {0xC0: 0, 0xC2: 0, 0xC3: 0, 0xCA: 4, 0xCB: 8, 0xCC: 1, 0xCD: 2, 0xCE: 4, 0xCF: 8, 0xD0: 1, 0xD1: 2, 0xD2: 4, 0xD3: 8}  # fmt: skip
 
 
@@ -24,6 +25,9 @@ class _Damaged(Exception):
 def matches(source: Source, head: bytes) -> bool:
     """Whether the bytes begin as a map from texts does, read strictly, or the name says msgpack."""
     first = head[0]
+    named = source.path.lower().endswith(".msgpack")
+    if named and (0x80 < first <= 0x9F or 0xDC <= first <= 0xDF):
+        return True
     if not (0x80 < first <= 0x8F or first in (0xDE, 0xDF)):
         return False
     probe = Examined("")
@@ -35,7 +39,7 @@ def matches(source: Source, head: bytes) -> bool:
     except Spent:
         return walker.arrays > 0 or walker.texts >= 20
     except _Damaged:
-        return walker.arrays > 0 or (source.path.endswith(".msgpack") and walker.texts > 0)
+        return walker.arrays > 0
     return walker.arrays > 0 or (walker.texts > 0 and walker.at == source.size_bytes)
 
 
@@ -50,8 +54,11 @@ def examine(source: Source, into: Examined, context: Context) -> None:
         into.not_examined.append(NotExamined(source.path, f"what lies behind byte {walker.at}"))
         return
     if walker.at < source.size_bytes:
-        message = f"{source.size_bytes - walker.at:,} bytes behind the end"
-        into.findings.append(found("flax.hidden-bytes", source.path, f"byte {walker.at}", message))
+        behind = source.size_bytes - walker.at
+        into.findings.append(
+            found("flax.hidden-bytes", source.path, f"byte {walker.at}", f"{behind:,} bytes behind the end")
+        )
+        context.examine(Window(f"{source.path}!behind {walker.at}", source, walker.at, behind))
 
 
 class _Walker:
@@ -166,6 +173,9 @@ class _Walker:
         for each in shape:
             elements *= each
         if kind is None:
+            if dtype not in _OTHER_DTYPES:
+                message = f"an array of the type {dtype[:40]!r}, which no array of numbers has"
+                self.into.findings.append(found("flax.damaged", self.source.path, path, message))
             self.into.not_examined.append(NotExamined(self.source.path, f"the values of {path}: type {dtype[:40]}"))
         elif elements * kind[1] != length:
             message = f"{length:,} bytes for a shape and type that need {elements * kind[1]:,}"

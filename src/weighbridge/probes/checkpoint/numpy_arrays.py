@@ -53,9 +53,9 @@ def examine(source: Source, into: Examined, context: Context) -> None:
     size = elements * item
     left = source.size_bytes - start
     if size > left:
-        into.findings.append(
-            found("numpy.size", source.path, "header", f"{size:,} bytes are stated, there are {left:,}")
-        )
+        message = f"{size:,} bytes are stated, there are {left:,}"
+        into.findings.append(found("numpy.size", source.path, "header", message))
+        into.not_examined.append(NotExamined(source.path, "the values that are missing"))
     elif size < left:
         message = f"{left - size:,} bytes behind the array"
         into.findings.append(found("numpy.hidden-bytes", source.path, f"byte {start + size}", message))

@@ -9,9 +9,11 @@ Source: CPython 3.12, Modules/_pickle.c and Lib/pickletools.py (the opcodes and 
 
 from __future__ import annotations
 
+import re
 import struct
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,8 +24,12 @@ KEPT_TEXT = 2048  # longer texts are not kept: no module or name is so long
 KEPT_ITEMS = 64  # of plain values in one container; what matters is kept beyond
 MAX_KEPT = 200_000  # of what matters in one container
 MAX_MEMO = 1_500_000
+HIGHEST_PROTOCOL = 5
+MAX_PROBLEMS = 100
+MAX_NESTED = 100_000
 MAX_DEPTH = 8  # pickles within pickles (joblib's object arrays)
 _WINDOW = 1 << 20
+_IDENTIFIER = re.compile(r"[A-Za-z_][\w.]*\Z")
 _KEPT_LINE, _LONGEST_LINE = 1 << 16, 1 << 28
 
 
@@ -37,6 +43,10 @@ class Global:
 
     def __str__(self) -> str:
         return f"{self.module}.{self.name}"
+
+    def is_named(self) -> bool:
+        """Whether the names are spelled as names are; what a text happens to read as is not."""
+        return bool(_IDENTIFIER.match(self.module) and _IDENTIFIER.match(self.name))
 
 
 @dataclass(slots=True)
@@ -66,6 +76,15 @@ class Raw:
     size_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class LongText:
+    """A text in the stream that is not kept: where its bytes are. `escaped` is whether they are a line with raw escapes."""
+
+    offset: int
+    size_bytes: int
+    escaped: bool = False
+
+
 class _Unknown:
     """A plain value that does not matter: a number, a long text."""
 
@@ -74,8 +93,6 @@ class _Unknown:
 
 
 UNKNOWN = _Unknown()
-LONG_TEXT = _Unknown()
-NOT_IN_MEMO = _Unknown()
 
 
 @dataclass
@@ -84,6 +101,8 @@ class PickleResult:
 
     `problems` are (offset, what): broken stream, odd frames. `whole` is whether its STOP was reached. `arrays` are raw arrays that
     joblib puts into the stream: (offset, size, dtype code, shape). `dynamic` are offsets at which a global's name is computed.
+    `shared` counts containers that are used again.
+    `plain` is whether this is another reading of the stream: what an unpickler does that takes joblib's arrays for opcodes.
     """
 
     start: int
@@ -100,6 +119,8 @@ class PickleResult:
     problems: list[tuple[int, str]] = field(default_factory=list)
     arrays: list[tuple[int, int, str, tuple[int, ...]]] = field(default_factory=list)
     inner: list[PickleResult] = field(default_factory=list)
+    plain: bool = False
+    shared: int = 0
 
     def every(self) -> Iterator[PickleResult]:
         """Yield this pickle and those within it."""
@@ -239,6 +260,8 @@ class _Machine:
                 stack.append(UNKNOWN)
             elif op == 0x28:  # MARK
                 self.marks.append(len(stack))
+                if len(self.marks) == MAX_NESTED:
+                    self.odd(f"nests more than {MAX_NESTED:,} levels")
             elif op == 0x52:  # REDUCE
                 arguments = self._pop()
                 self._call(self._pop(), arguments, "REDUCE")
@@ -260,6 +283,11 @@ class _Machine:
                 if stream.base + stream.at > self.frame_end:
                     result.problems.append((stream.offset, "a frame ends in the middle of an opcode"))
                 self.frame_end = None
+
+    def odd(self, what: str, offset: int | None = None) -> None:
+        """Note what some unpickler refuses, and go on: another may not, and what follows counts then."""
+        if len(self.result.problems) < MAX_PROBLEMS:
+            self.result.problems.append((self.stream.offset if offset is None else offset, what))
 
     # -- stack
 
@@ -290,18 +318,24 @@ class _Machine:
     def _get(self, index: int) -> None:
         if index not in self.memo:
             raise Broken(f"the memo has no entry {index}")
-        self.stack.append(self.memo[index])
+        value = self.memo[index]
+        if isinstance(value, list | dict | tuple):
+            self.result.shared += 1
+        self.stack.append(value)
 
     # -- values
 
     def _text(self, size: int) -> None:
         if size > KEPT_TEXT:
-            self.stream.skip(size)
-            self.stack.append(LONG_TEXT)
-        else:
-            self.stack.append(
-                self.stream.take(size).decode("utf-8", "surrogatepass" if size < KEPT_TEXT else "replace")
-            )
+            raw = self.stream.skip(size)
+            self.stack.append(LongText(raw.offset, size))
+            return
+        offset, data = self.stream.offset, self.stream.take(size)
+        try:
+            self.stack.append(data.decode("utf-8", "surrogatepass"))
+        except UnicodeDecodeError:
+            self.odd("holds a text that is not UTF-8", offset)
+            self.stack.append(data.decode("utf-8", "replace"))
 
     def _bytes(self, size: int) -> None:
         self.stack.append(self.stream.skip(size))
@@ -345,6 +379,9 @@ class _Machine:
         ):
             # torch's legacy format: a class, with its source text, which torch only compares.
             callable_ = callable_.value[1] if len(callable_.value) > 1 else callable_
+        if _is(callable_, "dill._dill", "_load_type") and isinstance(arguments, tuple):
+            self._find("dill._dill._load_type", arguments[0] if arguments else None)  # a type by dill's name for it
+            return
         call = Call(callable_, arguments, how, self.stream.offset)
         if len(self.result.calls) < MAX_KEPT:
             self.result.calls.append(call)
@@ -368,11 +405,12 @@ class _Machine:
         code = dtype_code(dtype)
         if code is None or not isinstance(shape, tuple) or not all(isinstance(each, int) for each in shape):
             raise Broken("an array in the stream whose type or shape is not understood")
+        if self.depth >= MAX_DEPTH:
+            return
         if code.lstrip("<>|=").startswith("O"):
             if self.frame_end == self.stream.offset:
                 self.frame_end = None
-            if self.depth >= MAX_DEPTH:
-                raise Broken("pickles nested too deeply")
+            self._read_on_plainly()
             inner = read_pickle(self.stream.source, self.stream.offset, self.context, self.depth + 1)
             self.result.inner.append(inner)
             if not inner.whole:
@@ -381,13 +419,31 @@ class _Machine:
             return
         if self.frame_end == self.stream.offset:  # joblib ends its frame before the array
             self.frame_end = None
-        if facts.get("numpy_array_alignment_bytes") is not None:
-            self.stream.skip(self.stream.take(1)[0])
         size = item_bytes(code)
         for each in shape:
             size *= max(each, 0)
+        if facts.get("numpy_array_alignment_bytes") is not None:
+            self._read_on_plainly()
+            self.stream.skip(self.stream.take(1)[0])
+        else:
+            self._read_on_plainly()
         raw = self.stream.skip(size)
         self.result.arrays.append((raw.offset, size, code, shape))
+
+    def _read_on_plainly(self) -> None:
+        """Follow an array's bytes as opcodes too: only joblib skips them, a plain unpickler reads on."""
+        if self.depth >= MAX_DEPTH or _next_byte(self.stream) not in _OPCODES:
+            return
+        plain = PickleResult(self.stream.offset, protocol=self.result.protocol, plain=True)
+        stream = _Stream(self.stream.source, self.stream.offset)
+        machine = _Machine(stream, plain, self.context, MAX_DEPTH)
+        machine.stack, machine.marks, machine.memo = self.stack[:], self.marks[:], dict(self.memo)
+        with suppress(Broken):
+            machine.run()
+        plain.end = stream.offset
+        if any(each.is_named() for each in plain.globals):
+            plain.problems = [(plain.start, "goes on within what joblib takes for an array")]
+            self.result.inner.append(plain)
 
     def _frame(self, size: int) -> None:
         if self.frame_end is not None:
@@ -404,6 +460,35 @@ class _Machine:
         self.result.whole = True
         if self.frame_end is not None and self.stream.offset != self.frame_end:
             self.result.problems.append((self.stream.offset, "a frame that says it is longer than it is"))
+
+
+def expanded_size(root: Any, most: int) -> int:
+    """Return how many values a walk through `root` meets that follows shared parts each time, at most about `most`.
+
+    Containers that hold themselves count once more. A value of a few bytes in the stream can stand for billions.
+    """
+    sizes: dict[int, int] = {}
+    left: list[tuple[Any, bool]] = [(root, False)]
+    while left:
+        value, done = left.pop()
+        inner = _inner(value)
+        if done:
+            sizes[id(value)] = min(most, 1 + sum(sizes.get(id(each), 1) for each in inner))
+        elif id(value) not in sizes:
+            sizes[id(value)] = 1
+            left.append((value, True))
+            left += [(each, False) for each in inner if isinstance(each, list | dict | tuple) and id(each) not in sizes]
+    return sizes[id(root)]
+
+
+def _inner(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return list(value) if isinstance(value, list | tuple) else []
+
+
+def _next_byte(stream: _Stream) -> int:
+    return (stream.source.read(stream.offset, 1) or b"\0")[0]
 
 
 def _is(value: Any, module: str, name: str) -> bool:
@@ -482,41 +567,51 @@ def _line_int(machine: _Machine) -> None:
     if line in (b"00", b"01"):
         machine.stack.append(line == b"01")
         return
-    machine.stack.append(_number(line))
+    # CPython reads it as C's strtol does: nothing is 0, a leading 0 means octal.
+    text = line.strip()
+    if not text:
+        machine.stack.append(0)
+    elif re.fullmatch(rb"[+-]?0[0-7]+", text):
+        machine.stack.append(int(text, 8))
+    else:
+        machine.stack.append(_number(machine, text, 0))
 
 
 def _line_long(machine: _Machine) -> None:
-    machine.stack.append(_number(machine.stream.line().removesuffix(b"L")))
+    machine.stack.append(_number(machine, machine.stream.line().removesuffix(b"L"), 0))
 
 
-def _number(line: bytes) -> Any:
+def _number(machine: _Machine, line: bytes, base: int) -> Any:
     if len(line) > 400:
         return UNKNOWN
     try:
-        return int(line, 0)
+        return int(line, base)
     except ValueError:
-        raise Broken("a number that is none") from None
+        machine.odd("holds a number that is none")
+        return UNKNOWN
 
 
 def _line_float(machine: _Machine) -> None:
     try:
         float(machine.stream.line())
     except ValueError:
-        raise Broken("a number that is none") from None
+        machine.odd("holds a number that is none")
     machine.stack.append(UNKNOWN)
 
 
 def _line_string(machine: _Machine) -> None:
-    line = machine.stream.line().strip()
+    offset, line = machine.stream.offset, machine.stream.line().strip()
     if len(line) < 2 or line[:1] != line[-1:] or line[:1] not in (b"'", b'"'):
-        raise Broken("a string without its quotes")
+        machine.odd("holds a string without its quotes", offset)
     text = line[1:-1].decode("latin-1")
-    machine.stack.append(text if len(text) <= KEPT_TEXT else LONG_TEXT)
+    machine.stack.append(text if len(text) <= KEPT_TEXT else LongText(offset, machine.stream.offset - offset, True))
 
 
 def _line_unicode(machine: _Machine) -> None:
+    offset = machine.stream.offset
     text = machine.stream.line().decode("raw-unicode-escape", "replace")
-    machine.stack.append(text if len(text) <= KEPT_TEXT else LONG_TEXT)
+    size = machine.stream.offset - 1 - offset
+    machine.stack.append(text if size <= KEPT_TEXT else LongText(offset, size, True))
 
 
 def _global(machine: _Machine) -> None:
@@ -580,8 +675,8 @@ def _persistent(machine: _Machine, value: Any) -> None:
 
 def _proto(machine: _Machine) -> None:
     version = machine.stream.take(1)[0]
-    if version > 5:
-        raise Broken(f"a protocol {version} that does not exist")
+    if version > HIGHEST_PROTOCOL:
+        machine.odd(f"says that it is of protocol {version}, which does not exist")
     machine.result.protocol = version
 
 
@@ -675,20 +770,20 @@ def _string(machine: _Machine) -> None:
         raise Broken("a string of negative length")
     if size > KEPT_TEXT:
         machine.stream.skip(size)
-        machine.stack.append(LONG_TEXT)
+        machine.stack.append(UNKNOWN)
     else:
         machine.stack.append(machine.stream.take(size).decode("latin-1"))
 
 
 def _line_put(machine: _Machine) -> None:
-    index = _number(machine.stream.line())
+    index = _number(machine, machine.stream.line(), 10)
     if not isinstance(index, int) or index < 0:
         raise Broken("a memo entry that is no number")
     machine._put(index)
 
 
 def _line_get(machine: _Machine) -> None:
-    index = _number(machine.stream.line())
+    index = _number(machine, machine.stream.line(), 10)
     if not isinstance(index, int):
         raise Broken("a memo entry that is no number")
     machine._get(index)
@@ -759,6 +854,8 @@ _HANDLERS: dict[int, Any] = {
     ord("P"): _persid,
     ord("Q"): _binpersid,
 }
+# Those above and those that `run` handles by itself.
+_OPCODES = frozenset(_HANDLERS) | frozenset(b"\x94\x71\x58\x8c\x4b\x68\x72\x6a\x47\x28\x52\x2e\x95")
 
 
 # -- torch

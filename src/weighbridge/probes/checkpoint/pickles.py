@@ -3,27 +3,40 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
-from weighbridge.probes.checkpoint.allowed_globals import policy
+from weighbridge.probes.checkpoint.allowed_globals import Policy, policy
 from weighbridge.probes.checkpoint.catalogue import found
 from weighbridge.probes.checkpoint.examine import Context, Spent
-from weighbridge.probes.checkpoint.pickle_machine import Call, Global, Persistent, PickleResult, Raw, read_pickle
+from weighbridge.probes.checkpoint.pickle_machine import (
+    HIGHEST_PROTOCOL,
+    Call,
+    Global,
+    LongText,
+    Persistent,
+    PickleResult,
+    Raw,
+    expanded_size,
+    read_pickle,
+)
 from weighbridge.probes.checkpoint.report import Examined, NotExamined, Region
-from weighbridge.probes.checkpoint.source import Source, Window
+from weighbridge.probes.checkpoint.source import MemorySource, Source, Window
 from weighbridge.probes.checkpoint.torch_legacy import follow_storages, is_legacy
+from weighbridge.probes.checkpoint.zip_archive import LOCAL
 
 _MAX_PICKLES = 10_000  # in a row
 _SEARCH_WINDOW = 1 << 20
 _LONGEST_SEARCH = 1 << 30
-_IDENTIFIER = re.compile(r"[A-Za-z_][\w.]*\Z")
 _TRIAL_STEPS = 4000
+_SHARED, _MOST_VALUES = 20, 10**9  # fewer shared parts cannot multiply that far
 
 
 def matches(source: Source, head: bytes) -> bool:
     """Whether the bytes are a pickle: by their first bytes, and for protocols 0 and 1, which have none, by trying."""
-    if head[:1] == b"\x80" and len(head) > 1 and head[1] <= 5:
+    if head[:1] == b"\x80" and len(head) > 1 and head[1] <= HIGHEST_PROTOCOL:
         return True
-    return _plausible(source, 0)
+    # A zip archive's first bytes read as a persistent id up to the next line: every unpickler without a loader of them stops there.
+    return head[:4] != LOCAL and _plausible(source, 0)
 
 
 def _plausible(source: Source, offset: int) -> bool:
@@ -35,19 +48,19 @@ def _plausible(source: Source, offset: int) -> bool:
     except Spent:
         return True
     # A text may happen to read as an import of two words; one that goes on to call what it imported does not.
-    if any(isinstance(call.callable, Global) and _named(call.callable) for call in result.calls):
+    if any(isinstance(call.callable, Global) and call.callable.is_named() for call in result.calls):
         return True
-    if not all(map(_named, result.globals)):
+    if not all(each.is_named() for each in result.globals):
         return False
     if result.whole:
         # "N." and the like are pickles of a constant; a text that happens to read so is short and has no structure.
         structured = bool(result.globals or result.calls) or isinstance(result.root, list | dict | tuple)
-        return structured or result.end == source.size_bytes > offset + 2
+        return structured or result.end == source.size_bytes > offset + (0 if _has_pickle_name(source.path) else 2)
     return bool(result.calls or result.built)
 
 
-def _named(each: Global) -> bool:
-    return bool(_IDENTIFIER.match(each.module) and _IDENTIFIER.match(each.name))
+def _has_pickle_name(path: str) -> bool:
+    return path.lower().endswith((".pkl", ".pickle", ".joblib", ".dill"))
 
 
 def examine(source: Source, into: Examined, context: Context) -> None:
@@ -83,15 +96,18 @@ def examine(source: Source, into: Examined, context: Context) -> None:
 def _begins(source: Source, offset: int) -> bool:
     """Whether another pickle begins at `offset`."""
     head = source.read(offset, 3)
-    return (head[:1] == b"\x80" and len(head) > 2 and head[1] <= 5) or _plausible(source, offset)
+    return (head[:1] == b"\x80" and len(head) > 2 and head[1] <= HIGHEST_PROTOCOL) or _plausible(source, offset)
 
 
 def _judge(source: Source, whole: PickleResult, into: Examined, context: Context) -> None:
     """Turn what a pickle would do into findings."""
     rules = policy()
     for result in whole.every():
+        # Another reading may resolve names that nobody wrote: it counts where it reaches something known to be dangerous.
+        if result.plain and not any(_is_known_danger(each, rules) for each in result.globals):
+            continue
         called: dict[tuple[str, str], Call] = {}
-        for call in result.calls:
+        for call in _calls(result, rules):
             context.allowance.step()
             if isinstance(call.callable, Global):
                 called.setdefault((call.callable.module, call.callable.name), call)
@@ -131,7 +147,27 @@ def _judge(source: Source, whole: PickleResult, into: Examined, context: Context
             into.findings.append(
                 found(rule, source.path, f"byte {offset}", f"the pickle {what}" if rule == "pickle.broken" else what)
             )
+        if result.shared >= _SHARED and (size := expanded_size(result.root, _MOST_VALUES)) >= _MOST_VALUES:
+            message = f"shared parts multiply it to {size:,} values or more"
+            into.findings.append(found("pickle.too-much-work", source.path, f"byte {result.start}", message))
         into.regions += [region for array in result.arrays if (region := _region(*array)) is not None]
+
+
+def _calls(result: PickleResult, rules: Policy) -> Iterator[Call]:
+    """Yield what would be called: by the pickle itself, and by allowed functions that call one of their arguments."""
+    for call in result.calls:
+        yield call
+        target, arguments = call.callable, call.arguments
+        if not isinstance(target, Global) or not isinstance(arguments, tuple):
+            continue
+        places = rules.calls_argument.get(str(target))
+        if places is not None and max(places) < len(arguments):
+            callee, given = (arguments[place] for place in places)
+            yield Call(callee, given if isinstance(given, tuple) else (given,), call.how, call.offset)
+
+
+def _is_known_danger(each: Global, rules: Policy) -> bool:
+    return not rules.allows(each.module, each.name) and rules.danger(each.module, each.name) is not None
 
 
 def _is_damage(value: object) -> bool:
@@ -149,11 +185,31 @@ def _described(value: object) -> str:
 def _nested(source: Source, call: Call, into: Examined, context: Context) -> None:
     """Examine the checkpoint that torch keeps as bytes within a pickle."""
     arguments = call.arguments
-    if isinstance(arguments, tuple) and len(arguments) == 1 and isinstance(arguments[0], Raw):
-        raw = arguments[0]
-        context.examine(Window(f"{source.path}!bytes at {raw.offset}", source, raw.offset, raw.size_bytes))
+    given = arguments[0] if isinstance(arguments, tuple) and len(arguments) == 1 else None
+    if isinstance(given, Raw):
+        context.examine(Window(f"{source.path}!bytes at {given.offset}", source, given.offset, given.size_bytes))
+    elif (data := _encoded(source, given, context)) is not None:
+        context.examine(MemorySource(f"{source.path}!bytes at {call.offset}", data))
     else:
-        into.not_examined.append(NotExamined(source.path, "a checkpoint within the pickle whose bytes are computed"))
+        message = "loads another pickle whose bytes do not stand in the file as they are"
+        into.findings.append(found("pickle.runs-code", source.path, f"byte {call.offset}", message))
+
+
+def _encoded(source: Source, value: object, context: Context) -> bytes | None:
+    """Return bytes that protocols 0 to 2 write as a text with `_codecs.encode`, or None for anything else."""
+    if not isinstance(value, Call) or str(value.callable) != "_codecs.encode" or not isinstance(value.arguments, tuple):
+        return None
+    text, encoding = value.arguments if len(value.arguments) == 2 else (None, None)
+    if encoding not in ("latin1", "latin-1"):
+        return None
+    try:
+        if isinstance(text, LongText):
+            context.allowance.unpack(text.size_bytes)
+            raw = source.read(text.offset, text.size_bytes)
+            text = raw.decode("raw-unicode-escape") if text.escaped else raw.decode("utf-8")
+        return text.encode("latin-1") if isinstance(text, str) else None
+    except UnicodeError:
+        return None
 
 
 _DTYPES = {"f2": "f16", "f4": "f32", "f8": "f64", "i1": "i8", "i2": "i16", "i4": "i32", "i8": "i64", "u1": "u8", "u2": "u16", "u4": "u32", "u8": "u64", "b1": "bool", "c8": "c64", "c16": "c128"}  # fmt: skip
@@ -169,9 +225,12 @@ def _region(offset: int, size: int, code: str, shape: tuple[int, ...]) -> Region
 def _rest(source: Source, offset: int, pickles: list[PickleResult], into: Examined, context: Context) -> None:
     """Say what lies behind the last pickle."""
     left = source.size_bytes - offset
+    broken = bool(pickles) and not pickles[-1].whole
+    if broken:
+        into.not_examined.append(NotExamined(source.path, f"what lies behind byte {offset} was not followed"))
     if left <= 0:
         return
-    if pickles and not pickles[-1].whole:
+    if broken:
         _search(source, offset, into)
         return
     if any(source.read(offset, 4) for _ in range(1)) and not _only_zeros(source, offset):

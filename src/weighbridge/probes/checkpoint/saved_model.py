@@ -14,14 +14,21 @@ from weighbridge.probes.checkpoint.protobuf_wire import Field, NotProtobuf, fiel
 from weighbridge.probes.checkpoint.report import Examined, NotExamined
 from weighbridge.probes.checkpoint.source import MemorySource, Source
 
+# Saving and restoring (SaveV2, MergeV2Checkpoints, RestoreV2 ...) and tables read from assets are in every ordinary model.
 _OPERATIONS = {
-    "ReadFile": "reads files", "WriteFile": "writes files", "MatchingFiles": "lists files", "SaveV2": "", "RestoreV2": "",
-    "PyFunc": "calls Python", "PyFuncStateless": "calls Python", "EagerPyFunc": "calls Python", "LoadLibrary": "loads native code",
-    "PrintV2": "writes to a stream or file", "DebugIdentityV2": "writes files", "Save": "writes files", "SaveSlices": "writes files",
-    "ShardedFilename": "", "WholeFileReader": "reads files", "WholeFileReaderV2": "reads files", "TextLineReaderV2": "reads files",
-    "TextLineDataset": "reads files", "TFRecordDataset": "reads files", "FixedLengthRecordDatasetV2": "reads files", "TFRecordReaderV2": "reads files",
-    "MergeV2Checkpoints": "writes files", "RpcCall": "calls another machine", "RpcClient": "calls another machine",
+    **dict.fromkeys(("ReadFile", "WholeFileReader", "WholeFileReaderV2", "TextLineReader", "TextLineReaderV2", "TFRecordReader", "TFRecordReaderV2",
+                     "FixedLengthRecordReader", "FixedLengthRecordReaderV2", "LMDBReader", "TextLineDataset", "TFRecordDataset", "TFRecordDatasetV2",
+                     "FixedLengthRecordDataset", "FixedLengthRecordDatasetV2", "CSVDataset", "CSVDatasetV2", "LMDBDataset", "LoadDataset", "SqlDataset",
+                     "ExperimentalCSVDataset", "ExperimentalLMDBDataset", "ExperimentalSqlDataset"), "reads files"),
+    **dict.fromkeys(("WriteFile", "Save", "SaveSlices", "DebugIdentity", "DebugIdentityV2", "DebugIdentityV3", "SaveDataset", "SaveDatasetV2",
+                     "SnapshotDataset", "SnapshotDatasetV2", "CreateSummaryFileWriter", "CreateSummaryDbWriter"), "writes files"),
+    **dict.fromkeys(("PyFunc", "PyFuncStateless", "EagerPyFunc", "GeneratorDataset"), "calls Python"),
+    **dict.fromkeys(("RpcCall", "RpcClient", "Rpc", "TryRpc", "DataServiceDataset", "DataServiceDatasetV2", "DataServiceDatasetV3",
+                     "DataServiceDatasetV4", "RegisterDataset", "RegisterDatasetV2"), "calls another machine"),
+    "MatchingFiles": "lists files", "MatchingFilesDataset": "lists files", "LoadLibrary": "loads native code",
+    "PrintV2": "writes to a stream or file",
 }  # fmt: skip
+_TEXT_OP = re.compile(r"\bop\s*:\s*[\"'](\w+)[\"']")
 _OP_NAME = re.compile(r"[A-Za-z_>][\w.>]*\Z")
 _CHECKPOINT_DATA = re.compile(r"(?:variables|ckpt|model|checkpoint)[^/]*\.data-\d{5}-of-\d{5}\Z")
 _TABLE_END = bytes.fromhex("57fb808b247547db")
@@ -29,7 +36,7 @@ _TABLE_END = bytes.fromhex("57fb808b247547db")
 
 def matches(source: Source, head: bytes) -> bool:
     """Whether the bytes are a SavedModel, a graph, or a part of TensorFlow's checkpoints."""
-    if _checkpoint(source):
+    if _checkpoint(source) or _keras_metadata(source):
         return True
     if head[:1] not in (b"\x08", b"\x0a"):
         return False
@@ -40,6 +47,11 @@ def _checkpoint(source: Source) -> bool:
     if _CHECKPOINT_DATA.search(source.path):
         return True
     return source.size_bytes > 48 and source.read(source.size_bytes - 8, 8) == _TABLE_END
+
+
+def _keras_metadata(source: Source) -> bool:
+    """Whether this is the layers' configurations that Keras 2 puts beside a SavedModel."""
+    return source.path.endswith("keras_metadata.pb") and source.read(0, 1) == b"\x0a"
 
 
 def _is_saved_model(source: Source) -> bool:
@@ -73,8 +85,21 @@ def _is_graph(source: Source, begin: int, end: int) -> bool:
     return nodes > 0
 
 
+def examine_text(text_: str, source: Source, into: Examined) -> None:
+    """Look for the same operations in a graph or SavedModel that is written as text (.pbtxt)."""
+    into.format = "tensorflow text graph"
+    for operation in dict.fromkeys(match[1] for match in _TEXT_OP.finditer(text_)):
+        if does := _OPERATIONS.get(operation):
+            message = f"the operation {operation}, which {does}"
+            into.findings.append(found("tensorflow.operation", source.path, operation, message))
+
+
 def examine(source: Source, into: Examined, context: Context) -> None:
     """Walk every node of every graph and function."""
+    if _keras_metadata(source):
+        into.format = "keras metadata"
+        _objects(source, Field(0, 2, 0, 0, source.size_bytes), into, context)
+        return
     if _checkpoint(source):
         into.format = "tensorflow checkpoint"
         return

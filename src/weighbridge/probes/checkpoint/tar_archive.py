@@ -54,8 +54,15 @@ def examine(source: Source, into: Examined, context: Context) -> None:
         size = _number(block[124:136])
         if not _checksum_fits(block) or size is None:
             say("damaged", f"byte {at}", "a member's header whose checksum is wrong")
-            into.not_examined.append(NotExamined(source.path, f"what lies behind byte {at}"))
-            return
+            following = _next_header(source, at + _BLOCK, context)
+            end = source.size_bytes if following is None else following
+            # What the header should have named may be examined as it stands: the block that follows is its data.
+            if at + _BLOCK < end:
+                context.examine(Window(f"{source.path}!at {at + _BLOCK}", source, at + _BLOCK, end - at - _BLOCK))
+            if following is None:
+                return
+            at = following
+            continue
         kind = block[156:157]
         data = at + _BLOCK
         at = data + -(-size // _BLOCK) * _BLOCK
@@ -83,6 +90,16 @@ def examine(source: Source, into: Examined, context: Context) -> None:
             )
     if count >= _MAX_MEMBERS:
         into.not_examined.append(NotExamined(source.path, f"more than {_MAX_MEMBERS:,} members"))
+
+
+def _next_header(source: Source, begin: int, context: Context) -> int | None:
+    """Return where the next header with a right checksum is, looking in steps of a block, or None."""
+    for at in range(begin, source.size_bytes - _BLOCK + 1, _BLOCK):
+        context.allowance.step()
+        block = source.read(at, _BLOCK)
+        if block[0] and _checksum_fits(block):
+            return at
+    return None
 
 
 def _pax(raw: bytes) -> dict[str, str]:
@@ -121,6 +138,7 @@ def _behind(source: Source, at: int, into: Examined, context: Context, say: Say)
         context.allowance.step(10)
         data = source.read(offset, 1 << 20)
         if data.strip(b"\0"):
+            end = (offset + len(data) - len(data.lstrip(b"\0"))) // _BLOCK * _BLOCK
             say("hidden-bytes", f"byte {end}", f"{source.size_bytes - end:,} bytes behind the archive's end")
             context.examine(Window(f"{source.path}!behind {end}", source, end, source.size_bytes - end))
             return

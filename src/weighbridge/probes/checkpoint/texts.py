@@ -9,10 +9,15 @@ from typing import Any
 from weighbridge.probes.checkpoint.catalogue import found
 from weighbridge.probes.checkpoint.examine import Context
 from weighbridge.probes.checkpoint.media import has_model_name
+from weighbridge.probes.checkpoint.object_texts import examine_json, examine_yaml
 from weighbridge.probes.checkpoint.report import KEPT_BYTES, Examined, NotExamined
+from weighbridge.probes.checkpoint.saved_model import examine_text
 from weighbridge.probes.checkpoint.source import Source
 
 _DEEPEST = 100
+# What loaders read as settings. Those of large vocabularies and of many shards are longer than other texts that are kept.
+_SETTINGS = re.compile(r"config\.json\Z|\.index\.json\Z|template\.json\Z|\Amodel_index\.json\Z")
+_MAX_SETTINGS = 16 << 20
 _KINDS = (
     ((".json", ".jsonl", ".ipynb", ".webmanifest"), "json"),
     ((".py", ".pyi", ".pth"), "python"),
@@ -64,8 +69,18 @@ def examine(source: Source, into: Examined, context: Context) -> None:
     if source.size_bytes <= KEPT_BYTES:
         into.content = source.read(0, source.size_bytes)
         if into.format == "json" and not name.endswith((".jsonl", ".ipynb")):
-            _json(source, into)
+            _json(into.content, source, into)
             _keras(source, into, context)
+            examine_json(into.metadata.get("json"), into)
+        elif into.format == "yaml":
+            examine_yaml(into.content.decode("utf-8", "replace"), into)
+        elif b"node" in into.content and b"op:" in into.content and name.endswith((".pbtxt", ".prototxt", ".txt")):
+            examine_text(into.content.decode("utf-8", "replace"), source, into)
+    elif into.format == "json" and _SETTINGS.search(name):
+        if source.size_bytes <= _MAX_SETTINGS:
+            _json(source.read(0, source.size_bytes), source, into)
+        else:
+            into.not_examined.append(NotExamined(source.path, f"settings of {source.size_bytes:,} bytes"))
     _controls(source, into, context)
 
 
@@ -79,8 +94,7 @@ def _parses(source: Source) -> bool:
     return True
 
 
-def _json(source: Source, into: Examined) -> None:
-    raw = into.content or b""
+def _json(raw: bytes, source: Source, into: Examined) -> None:
     if nested_deeply(raw, _DEEPEST):
         message = f"nested deeper than {_DEEPEST} levels"
         into.findings.append(found("text.json", source.path, "file", message))

@@ -72,8 +72,24 @@ def follow_storages(source: Source, pickles: list[PickleResult], into: Examined,
             return end
         places[str(key)] = (end + 8, size, dtype)
         end += 8 + size
-    into.regions += regions_of(torch_tensors(pickles[3].root), places)
+    tensors = torch_tensors(pickles[3].root)
+    check_views(tensors, source, into, "pickle.storage")
+    into.regions += regions_of(tensors, places)
     return end
+
+
+def check_views(tensors: list[TensorRef], source: Source, into: Examined, rule: str) -> None:
+    """Say which tensors reach beyond their storage."""
+    for tensor in tensors:
+        if len(tensor.shape) != len(tensor.stride):
+            reach = -1
+        else:
+            steps = zip(tensor.shape, tensor.stride, strict=True)
+            last = sum((length - 1) * stride for length, stride in steps)
+            reach = 0 if 0 in tensor.shape else tensor.offset + last + 1
+        if reach > tensor.storage_elements or min(reach, tensor.offset, *tensor.shape, *tensor.stride, 0) < 0:
+            message = f"reaches beyond its storage of {tensor.storage_elements:,} values"
+            into.findings.append(found(rule, source.path, tensor.name, message))
 
 
 def regions_of(tensors: list[TensorRef], places: dict[str, tuple[int, int, str]]) -> list[Region]:

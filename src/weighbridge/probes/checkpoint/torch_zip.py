@@ -9,7 +9,7 @@ from weighbridge.probes.checkpoint.examine import Context
 from weighbridge.probes.checkpoint.pickle_machine import read_pickle, storage_of, torch_tensors
 from weighbridge.probes.checkpoint.report import Examined, Region
 from weighbridge.probes.checkpoint.source import Source
-from weighbridge.probes.checkpoint.torch_legacy import STORAGES, regions_of
+from weighbridge.probes.checkpoint.torch_legacy import STORAGES, check_views, regions_of
 
 _MOST_CODE = 4 << 20
 # Operators of TorchScript that read or write files or reach out. The language itself can do nothing else to its host.
@@ -33,7 +33,7 @@ def examine_torch(
     if any("/code/" in f"/{name}" for name in members):
         into.format = "torchscript"
         _script(source, members, into)
-    if any(f"/{name}".endswith(("/.data/extern_modules", "/.data/version")) for name in members):
+    if any(f"/{name}".endswith("/.data/extern_modules") for name in members):
         into.format = "torch package"
         message = "a torch.package: it carries Python modules that run when objects are loaded from it"
         into.findings.append(found("torch.package", source.path, "archive", message))
@@ -74,7 +74,9 @@ def _storages(
             into.findings.append(found("torch.storage", source.path, f"storage {named[1]}", message))
         if values.base is not None and source.base is not None:
             places[named[1]] = (values.base - source.base, values.size_bytes, dtype)
-    into.regions += regions_of(torch_tensors(result.root), places)
+    tensors = torch_tensors(result.root)
+    check_views(tensors, source, into, "torch.storage")
+    into.regions += regions_of(tensors, places)
     _unreferenced(
         source, prefix, {named[1] for each in result.persistents if (named := storage_of(each))}, members, into
     )

@@ -77,8 +77,13 @@ def read_zip(source: Source, into: Examined, context: Context) -> Archive:
 
     end = find_end(source)
     listed = _directory(source, end, context, say) if end is not None else None
+    if end is not None and (behind := source.size_bytes - end - _END_BYTES):
+        place = end + _END_BYTES
+        context.examine(Window(f"{source.path}!behind {place}", source, place, behind))
     if listed is None:
-        say("damaged", "end", "the directory at the end is missing or damaged; members were found by their own headers")
+        message = "the directory at the end is missing or damaged; members were found by their own headers"
+        say("damaged", "end", message)
+        into.not_examined.append(NotExamined(source.path, "what the missing directory would list"))
         return Archive(_walk(source, 0, source.size_bytes, context), 0, False)
     members, directory, begin = listed
     resolved: list[Member] = []
