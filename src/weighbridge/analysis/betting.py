@@ -41,6 +41,7 @@ Numbers = TypeVar("Numbers", float, "npt.NDArray[np.float64]")
 POWER = 0.9  # of the fixed-size design that a horizon is taken to have been planned for
 PLANNED = 1.2  # ... and how many times its size the horizon is taken to be
 PSEUDO = 2.0  # discordant pairs that the first guess of the variance is worth
+LARGER = 1.05  # stakes are so many times Kelly's: a horizon cuts off the long runs that boldness costs
 SAFE = 0.98  # the share of wealth that a single outcome may take
 LEADS = (1.0, 1.5, 2.25, 3.4, 5.0)  # distances to the margin that stakes are made for, in units of the designed one
 CLEAR = 0.85  # a longer distance is believed when its lower bound (one standard error) is at least this share of it
@@ -247,7 +248,10 @@ def _fractions(null: float, distance: float) -> Floats:
 
     most = SAFE / (1 - null)
     return np.array(
-        [[min(kelly_fraction(q, max(-1.0, null - lead * distance), null), most) for q in _moments()] for lead in LEADS]
+        [
+            [min(LARGER * kelly_fraction(q, max(-1.0, null - lead * distance), null), most) for q in _moments()]
+            for lead in LEADS
+        ]
     )
 
 
@@ -260,7 +264,9 @@ def kelly_fraction(moment: float, mean: float, null: float) -> float:
     >>> round(kelly_fraction(0.5, 0.0, 0.05), 4)  # about distance / second moment
     0.1
     """
-    moment = max(moment, min(1.0, 1.5 * abs(mean)))  # what was seen may be too little yet to show the spread that this mean needs
+    moment = max(
+        moment, min(1.0, 1.5 * abs(mean))
+    )  # what was seen may be too little yet to show the spread that this mean needs
     up, down = (moment + mean) / 2, (moment - mean) / 2
     low, high = 0.0, 1 / (1 - null)
     for _ in range(60):

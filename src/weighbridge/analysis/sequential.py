@@ -137,7 +137,7 @@ class Sequence:
     >>> while one.verdict is Verdict.UNDECIDED:
     ...     one.take(0.0, 0.0, 0.0)  # no difference, prompt after prompt
     >>> one.verdict.value, one.n
-    ('no material increase', 43)
+    ('no material increase', 41)
     """
 
     def __init__(self, design: Design, controls: Iterable[float] | None = None) -> None:
