@@ -141,6 +141,18 @@ def _code() -> Iterator[Case]:
         "torch.load": "import torch\ntorch.load('x')\n",
         "native code": "import ctypes\nctypes.CDLL('x')\n",
         "by name": "import importlib\nimportlib.import_module('o' + 's')\n",
+        "a part by a computed name": "import os\ngetattr(os, 'sys' + 'tem')('true')\n",
+        "the inside of built-ins": "globals()['__builtins__']['eval']('1')\n",
+        "a program in place of itself": "import os\nos.execvp('true', ['true'])\n",
+        "posix": "import posix\nposix.system('true')\n",
+        "another client": "import urllib3\nurllib3.PoolManager()\n",
+        "all subclasses": "x = ().__class__.__base__.__subclasses__()\n",
+        "a decorator": "@exec\n@input\nclass X: pass\n",
+        "a module by its name": "import sys\nsys.modules['os'].system('x')\n",
+        "a function handed on": "import os\nlist(map(os.system, ['true']))\n",
+        "a function renamed": "import os\nf = os.system\nf('true')\n",
+        "an unpickler": "import pickle\npickle.Unpickler(open('x', 'rb')).load()\n",
+        "an installation": "import pip\npip.main(['install', 'x'])\n",
     }.items():
         yield Case(f"code with {name}", {"modeling_x.py": line.encode()}, ("code.acts",))
     yield Case("code that cannot be read", {"modeling_x.py": b"def (:\n"}, ("code.unreadable",), unexamined=True)
@@ -167,6 +179,33 @@ def _code() -> Iterator[Case]:
         {"requirements.txt": b"--extra-index-url https://example.org\nx\n"},
         ("code.requirement",),
     )
+    for name, line in {
+        "another index trusted": b"--trusted-host example.org\nx\n",
+        "a list elsewhere": b"-r https://example.org/r.txt\n",
+    }.items():
+        yield Case(f"requirements: {name}", {"requirements.txt": line}, ("code.requirement",))
+    elsewhere_too = b"dependencies:\n  - pip:\n      - git+https://example.org/a\n"
+    yield Case("an environment from an address", {"environment.yml": elsewhere_too}, ("code.requirement",))
+    project = b"[project]\nname='x'\nversion='1'\ndependencies=['a @ https://example.org/a.whl']\n"
+    yield Case("a project's requirement from an address", {"pyproject.toml": project}, ("code.requirement",))
+    yield Case("auto_map of one class", {"config.json": _json({"auto_map": "modeling_x.M"})}, ("code.remote-code",))
+    yield Case(
+        "auto_map of an image processor",
+        {"image_processor.json": _json({"auto_map": {"AutoImageProcessor": "p.P"}})},
+        ("code.remote-code",),
+    )
+    yield Case(
+        "diffusers' own pipeline",
+        {"model_index.json": _json({"_class_name": ["pipeline", "P"], "unet": ["diffusers", "U"]}), "pipeline.py": b"class P: pass\n"},
+        ("code.remote-code",),
+    )  # fmt: skip
+    yield Case(
+        "diffusers' part in a file",
+        {"model_index.json": _json({"_class_name": "X", "unet": ["mine", "U"]}), "unet/mine.py": b"class U: pass\n"},
+        ("code.remote-code",),
+    )
+    yield Case("hubconf.py", {"hubconf.py": b"dependencies = ['torch']\n"}, ("code.starts",))
+    yield Case("requirements with comments", {"requirements.txt": b"# see https://example.org/docs\ntorch\n"})
     yield Case("ordinary requirements", {"requirements.txt": b"torch>=2.0\ntransformers==4.40 # newer fails\n"})
     yield Case("ordinary code", {"modeling_mine.py": MODELING})
     yield Case(
@@ -199,6 +238,8 @@ def _secrets() -> Iterator[Case]:
         + "ab12" * 16
         + "\nhttps://user:password@example.com/\nsk-xxxxxxxx\n"
     )
+    page = f"<!DOCTYPE html><html><script>key = '{secrets['Google']}'</script></html>"
+    yield Case("a browser's key in a saved page", {"TERMS.html": page.encode()})
     yield Case(
         "no secrets",
         {"README.md": ordinary.encode(), "config.json": _json({"sha": "a1" * 20, "id": "0123456789abcdef" * 2})},
@@ -217,6 +258,13 @@ def _licences() -> Iterator[Case]:
         {"README.md": b"---\nlicense: apache-2.0\n---\n", "config.json": _json({"license": "cc-by-nc-4.0"})},
         ("licence.several",),
     )
+
+    yield Case("a choice of licences", {"README.md": b"---\nlicense: [apache-2.0, mit]\n---\n", "LICENSE": MIT})
+    other = b"---\nlicense: other\nlicense_name: own-license\nlicense_link: LICENSE-MODEL\n---\n"
+    yield Case(
+        "a licence of the code's own", {"README.md": other, "LICENSE-CODE": MIT, "LICENSE-MODEL": b"OWN LICENCE\n"}
+    )
+    yield Case("a licence that is not stated", {"README.md": b"---\nlicense: unknown\n---\n", "LICENSE": MIT})
 
 
 def _weights() -> Iterator[Case]:
@@ -244,12 +292,33 @@ def _weights() -> Iterator[Case]:
     yield Case("Inf", changed(up, fill(float("inf"), slice(3, 4))), ("weights.inf",))
     yield Case("all zero", changed(up, fill(0.0)), ("weights.constant",))
     yield Case("constant", changed(up, fill(0.5)), ("weights.constant",))
+    norm = "model.layers.2.input_layernorm.weight"
+    yield Case("a dead norm", changed(norm, fill(0.0)), ("weights.constant",))
     yield Case("an absurd value", changed(up, fill(1e30, slice(5, 6))), ("weights.absurd",))
 
     def scale(array: np.ndarray) -> None:
         array *= 50
 
     yield Case("a layer out of scale", changed(up, scale), ("weights.outlier",))
+
+
+def _settings() -> Iterator[Case]:
+    """Settings longer than other texts that are kept are read all the same."""
+    many = {
+        str(i): {"content": f"<unused{i}>", "lstrip": False, "normalized": False, "special": False}
+        for i in range(16_000)
+    }
+    acting = {"chat_template": "{{ cycler.__init__.__globals__ }}", "added_tokens_decoder": many}
+    yield Case("a long tokenizer_config.json", {"tokenizer_config.json": _json(acting)}, ("template.escape",))
+    names = {
+        f"model.layers.{i}.mlp.experts.{j}.up_proj.weight": "../x.safetensors" for i in range(60) for j in range(300)
+    }
+    yield Case("a long index", {"model.safetensors.index.json": _json({"weight_map": names}), "config.json": b"{}"}, ("index.path",))  # fmt: skip
+    own = {
+        "config.json": _json({"eos_token_id": 5}),
+        "tokenizer.json": _json({"model": {"type": "BPE", "vocab": {"a": 0, "b": 1}}}),
+    }
+    yield Case("an end outside of tokenizer.json", own, ("tokens.special",))
 
 
 def _files() -> Iterator[Case]:
@@ -266,5 +335,5 @@ def _files() -> Iterator[Case]:
 
 def cases() -> Iterator[Case]:
     """Every case."""
-    for part in (_code, _secrets, _licences, _weights, _files):
+    for part in (_code, _secrets, _licences, _weights, _settings, _files):
         yield from part()

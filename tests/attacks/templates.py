@@ -186,4 +186,8 @@ def cases() -> Iterator[Case]:
     other = CHATML.replace("<|im_end|>", "<|stop|>")
     differing = {**_configured(CHATML), "chat_template.jinja": other.encode()}
     yield Case("two that differ", differing, ("template.differ",))
+    beside = {**_configured(CHATML), "model.gguf": gguf([ARCHITECTURE, key("tokenizer.chat_template", 8, text(other))])}
+    yield Case("one in GGUF that differs from the settings'", beside, ("template.differ",))
+    yield Case("in the model's settings", {"config.json": json.dumps({"chat_template": acting}).encode()}, rules)
+    yield Case("under another key of GGUF", {"model.gguf": gguf([ARCHITECTURE, key("llama.chat_template", 8, text(acting))])}, rules)  # fmt: skip
     yield Case("two that are the same", {**_configured(CHATML), "chat_template.jinja": CHATML.encode()})

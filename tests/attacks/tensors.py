@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import struct
 from collections.abc import Iterator, Mapping, Sequence
@@ -139,6 +140,10 @@ def _safetensors() -> Iterator[Case]:
     )
     yield _st("metadata of a number", ['"__metadata__":5', entry("a", 0, 8)], eight, "safetensors.header")
     yield _st("a name with what does not show", [entry("a\u202eb", 0, 8)], eight, "safetensors.name")
+    packed = base64.b64encode(call("os", "system") * 8).decode()
+    yield _st("a pickle in the metadata", [f'"__metadata__":{{"x":"{packed}"}}', entry("a", 0, 8)], eight, "safetensors.hidden-bytes")  # fmt: skip
+    plain = base64.b64encode(b"some plain text, nothing else. " * 8).decode()
+    yield _st("a text in the metadata", [f'"__metadata__":{{"x":"{plain}"}}', entry("a", 0, 8)], eight)
     yield _st("an empty name", [entry("", 0, 8)], eight, "safetensors.name")
     whole = safetensors({"a": FLOATS})
     yield Case("cut in the data", {"model.safetensors": whole[:-40]}, ("safetensors.truncated",))
@@ -279,6 +284,18 @@ def _gguf() -> Iterator[Case]:
     yield _gg("fewer scores than tokens", gguf([ARCHITECTURE, *VOCABULARY, scores]), "gguf.tokens")
     types = key("tokenizer.ggml.token_type", 9, array_of(5, [bytes(4)] * 9))
     yield _gg("more types than tokens", gguf([ARCHITECTURE, *VOCABULARY, types]), "gguf.tokens")
+    several = key("tokenizer.ggml.eos_token_ids", 9, array_of(4, [struct.pack("<I", 777)]))
+    yield _gg("one of several ends outside the vocabulary", gguf([ARCHITECTURE, *VOCABULARY, several]), "gguf.special-token")  # fmt: skip
+    hidden = key("x.data", 9, array_of(0, [bytes([byte]) for byte in call("os", "system") * 4]))
+    yield _gg("a pickle in a list of bytes", gguf([ARCHITECTURE, hidden]), "gguf.hidden-bytes")
+    split = [key("split.count", 2, struct.pack("<H", 3)), key("split.no", 2, struct.pack("<H", 0))]
+    yield _gg(
+        "one part of three", gguf([ARCHITECTURE, *split], [A], DATA[:128]), "index.missing-shard", unexamined=True
+    )
+    later = [key("split.no", 2, struct.pack("<H", 1)), key("split.count", 2, struct.pack("<H", 2))]
+    first = [key("split.no", 2, struct.pack("<H", 0)), key("split.count", 2, struct.pack("<H", 2))]
+    parts = {"m-00001-of-00002.gguf": gguf([ARCHITECTURE, *first], [A], DATA[:128]), "m-00002-of-00002.gguf": gguf(later, [tensor("blk.1.attn_q.weight", [32], 0, 0)], DATA[:128])}  # fmt: skip
+    yield Case("GGUF: both parts of two", parts)
     yield _gg("cut in the keys", gguf([ARCHITECTURE, *VOCABULARY])[:60], "gguf.*")
     yield _gg("cut in the header", b"GGUF\3\0\0\0", "gguf.damaged")
     yield _gg("only the magic", b"GGUF", "gguf.damaged")

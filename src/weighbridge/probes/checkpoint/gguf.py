@@ -23,6 +23,17 @@ _MAX_KEPT = 16 << 20
 _KEPT_ITEMS = 64
 _MAX_NAME = 63  # bytes; llama.cpp refuses 64 and more
 IMPOSSIBLE = 1 << 40  # a count, length or place beyond this is no accident: it makes a careless loader overflow
+_MAGICS = (
+    b"\x80\x02",
+    b"\x80\x03",
+    b"\x80\x04",
+    b"\x80\x05",
+    b"PK\x03\x04",
+    b"MZ\x90",
+    b"\x1f\x8b\x08",
+    b"\x7fELF",
+    b"#!/",
+)
 _PADDING_LOOKED_AT = 4096
 _SIMPLE = {
     "F32": "f32",
@@ -151,9 +162,10 @@ class _Reader:
                 self.say("duplicate-key", key, "stands twice: loaders differ in which one they read")
                 continue
             metadata[key] = value
-            if key.startswith("tokenizer.chat_template"):
+            if "chat_template" in key:
                 self._template(key, value)
-        if not isinstance(metadata.get("general.architecture"), str):
+        # The second and later parts of a split model leave it to the first.
+        if not isinstance(metadata.get("general.architecture"), str) and not metadata.get("split.no"):
             self.say("architecture", "general.architecture", "the file does not say which architecture it has")
 
     def _template(self, key: str, value: Any) -> None:
@@ -191,6 +203,12 @@ class _Reader:
                 raise _Damaged(f"the key {key[:80]!r} says that it holds {count:,} values", count)
             if count <= _KEPT_ITEMS:
                 return [self._value(kind, key, depth + 1) for _ in range(count)]
+            if width == 1 and self.source.read(self.offset, 8).startswith(_MAGICS):
+                self.say(
+                    "hidden-bytes",
+                    key,
+                    f"a list of {count:,} bytes that begins as a pickle, an archive or a program does",
+                )
             self.skip(count * width)
             return Length(count)
         if kind == _STRING:
@@ -362,14 +380,13 @@ class _Reader:
         if shape and len(shape) == 2 and shape[1] < tokens:
             self.say("tokens", "token_embd.weight", f"{shape[1]:,} rows for {tokens:,} tokens")
         for key, value in metadata.items():
-            if (
-                key.startswith("tokenizer.ggml.")
-                and key.endswith("_token_id")
-                and isinstance(value, int)
-                and not 0 <= value < tokens
-                and value not in (0xFFFFFFFF, -1)  # llama.cpp's own "none"
-            ):
-                self.say("special-token", key, f"{value}, but the vocabulary has {tokens:,} tokens")
+            if not key.startswith("tokenizer.ggml.") or not key.endswith(("_token_id", "_token_ids")):
+                continue
+            for each in value if isinstance(value, list) else [value]:
+                if (
+                    isinstance(each, int) and not 0 <= each < tokens and each not in (0xFFFFFFFF, -1)
+                ):  # llama.cpp's own "none"
+                    self.say("special-token", key, f"{each}, but the vocabulary has {tokens:,} tokens")
 
 
 class Length(int):

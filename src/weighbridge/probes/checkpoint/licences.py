@@ -25,6 +25,10 @@ _SPDX = {
     "lppl-1.3c": "LPPL-1.3c", "afl-3.0": "AFL-3.0", "osl-3.0": "OSL-3.0", "gfdl": "GFDL-1.3-only", "openmdw-1.0": "OpenMDW-1.0",
 }  # fmt: skip
 _TEXT_NAMES = re.compile(r"(?:^|/)(?:LICEN[CS]E|COPYING|UNLICENSE|NOTICE)[^/]*\Z", re.IGNORECASE)
+_WHOLE = re.compile(
+    r"(?:LICEN[CS]E|COPYING|UNLICENSE)(?:\.(?:txt|md|rst))?\Z", re.IGNORECASE
+)  # of the whole; others are of parts
+_UNSTATED = frozenset({"unknown", "other", "none", "n/a", "tbd"})
 _EXPRESSION = re.compile(r"[A-Za-z0-9.+-]+(?:\s+(?:AND|OR|WITH)\s+[A-Za-z0-9.+()-]+)+\Z")
 
 
@@ -119,8 +123,8 @@ def _text(file: Examined) -> LicenceFound:
 
 def _conflicts(licences: Sequence[LicenceFound]) -> list[Finding]:
     """A text and a name that differ. "Or later" and "only" have the same text; a licence with no id has no text to compare with."""
-    named = [each for each in licences if each.kind == "metadata"]
-    texts = [each for each in licences if each.kind == "text" and each.expression and "/" not in each.path]
+    named = [each for each in licences if each.kind == "metadata" and each.name.strip().lower() not in _UNSTATED]
+    texts = [each for each in licences if each.kind == "text" and each.expression and _WHOLE.match(each.path)]
     findings = []
     stated = {_family(each.expression or "") for each in named}
     for text in texts:
@@ -130,9 +134,12 @@ def _conflicts(licences: Sequence[LicenceFound]) -> list[Finding]:
             others = ", ".join(sorted({each.expression or each.name for each in named}))
             message = f"the text is that of {text.expression}, the metadata says {others}"
             findings.append(found("licence.conflict", text.path, "text", message))
-    families = {_family(each.expression or "") for each in named if each.expression}
-    if len(families) > 1:
-        message = "the metadata names several licences: " + ", ".join(sorted(families))
+    by_file: dict[str, set[str]] = {}  # one file that names several offers a choice, or says which part is under which
+    for each in named:
+        by_file.setdefault(each.path, set()).add(_family(each.expression or ""))
+    if len({frozenset(each) for each in by_file.values()}) > 1:
+        families = sorted(set().union(*by_file.values()))
+        message = "the metadata of different files names different licences: " + ", ".join(families)
         findings.append(found("licence.several", named[0].path, "metadata", message))
     return findings
 

@@ -5,7 +5,9 @@ Source: the safetensors format description and its reference implementation's va
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 from typing import Any, TypeGuard
 
 from weighbridge.probes.checkpoint.catalogue import found
@@ -187,7 +189,34 @@ def _metadata(entry: Any, into: Examined, say: Any) -> None:
     if not isinstance(entry, dict) or not all(isinstance(value, str) for value in entry.values()):
         say("header", "__metadata__", "the metadata is not a map from text to text")
         return
+    for key, value in entry.items():
+        if _is_packed(value):
+            say("hidden-bytes", f"__metadata__ {key[:80]}", f"{len(value):,} characters of base64 that hold a file")
     into.metadata["__metadata__"] = {key[:200]: value[:2000] for key, value in list(entry.items())[:200]}
+
+
+_BASE64 = re.compile(r"[A-Za-z0-9+/\s]{64,}={0,2}\s*\Z")
+_MAGICS = (
+    b"\x80\x02",
+    b"\x80\x03",
+    b"\x80\x04",
+    b"\x80\x05",
+    b"PK\x03\x04",
+    b"MZ",
+    b"\x1f\x8b\x08",
+    b"\x7fELF",
+    b"#!/",
+)
+
+
+def _is_packed(value: str) -> bool:
+    """Whether a text is base64 of a pickle, an archive or a program."""
+    if not _BASE64.match(value):
+        return False
+    try:
+        return base64.b64decode("".join(value[:200].split())[:64]).startswith(_MAGICS)
+    except ValueError:
+        return False
 
 
 def _tensor(name: str, entry: Any, data_bytes: int, say: Any) -> tuple[int, int, str, tuple[int, ...]] | None:

@@ -9,7 +9,7 @@ from functools import cache
 from importlib import import_module
 
 from weighbridge.probes.checkpoint.catalogue import found
-from weighbridge.probes.checkpoint.report import Examined, Finding
+from weighbridge.probes.checkpoint.report import Examined, Finding, Severity
 
 # Detectors that go by a prefix or a frame. Those by entropy, by keyword and by address accuse ordinary files.
 _DETECTORS = {
@@ -52,8 +52,11 @@ def examine_secrets(files: Sequence[Examined]) -> list[Finding]:
                 continue
             for kind in _kinds(line):
                 if len(here) < MAX_A_FILE:
-                    message = f"what looks like a {kind}"
-                    here[number, kind] = found("secret.found", file.path, f"line {number}", message)
+                    # Saved web pages have the keys with which browsers call a service: those are made to be seen.
+                    public = kind == "Google API key" and file.format == "markup"
+                    message = f"what looks like a {kind}" + (" for browsers, in a saved web page" if public else "")
+                    severity = Severity.INFO if public else None
+                    here[number, kind] = found("secret.found", file.path, f"line {number}", message, severity=severity)
         findings += here.values()
     return findings
 

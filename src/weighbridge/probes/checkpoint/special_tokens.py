@@ -12,14 +12,17 @@ _KEYS = ("bos_token_id", "eos_token_id", "pad_token_id", "unk_token_id", "decode
 
 
 def examine_special_tokens(files: Sequence[Examined]) -> list[Finding]:
-    """Return the ids in config.json and generation_config.json that lie outside of the vocabulary that config.json states."""
+    """Return the ids in config.json and generation_config.json that lie outside of the vocabulary that config.json states, else tokenizer.json."""
     findings: list[Finding] = []
     settings = {file.path: file.metadata["json"] for file in files if isinstance(file.metadata.get("json"), dict)}
     for path, data in settings.items():
         folder, name = path.rpartition("/")[::2]
         if name not in ("config.json", "generation_config.json"):
             continue
-        size = _vocabulary(settings.get(f"{folder}/config.json" if folder else "config.json"))
+        beside = f"{folder}/" if folder else ""
+        size = _vocabulary(settings.get(f"{beside}config.json")) or _of_tokenizer(
+            settings.get(f"{beside}tokenizer.json")
+        )
         if size is None:
             continue
         for key in _KEYS:
@@ -38,3 +41,16 @@ def _vocabulary(config: Any) -> int | None:
     if size is None and isinstance(config.get("text_config"), dict):
         size = config["text_config"].get("vocab_size")
     return size if isinstance(size, int) and not isinstance(size, bool) and size > 0 else None
+
+
+def _of_tokenizer(tokenizer: Any) -> int | None:
+    """Return one more than the largest id that a tokenizer.json gives."""
+    model = tokenizer.get("model") if isinstance(tokenizer, dict) else None
+    vocabulary = model.get("vocab") if isinstance(model, dict) else None
+    added = tokenizer.get("added_tokens") if isinstance(tokenizer, dict) else None
+    ids = [each.get("id") for each in added if isinstance(each, dict)] if isinstance(added, list) else []
+    if isinstance(vocabulary, dict):
+        ids += vocabulary.values()
+    elif isinstance(vocabulary, list):
+        ids.append(len(vocabulary) - 1)
+    return max((each for each in ids if isinstance(each, int)), default=-1) + 1 or None

@@ -105,15 +105,17 @@ def _files(mine: Gathered, other: Gathered | None) -> None:
 
 
 def _indexes(mine: Gathered, other: Gathered | None) -> None:
+    from weighbridge.probes.checkpoint.gguf_splits import examine_splits
     from weighbridge.probes.checkpoint.indexes import examine_indexes
 
     findings, left, values = examine_indexes(mine.parts)
-    mine.findings += findings
+    split, missing = examine_splits(mine.parts)
+    mine.findings += findings + split
     # Raw values that a model beside them describes are no file of their own.
     mine.not_examined = [
         each for each in mine.not_examined if each.path not in values or "not understood" not in each.reason
     ]
-    mine.not_examined += left
+    mine.not_examined += left + missing
 
 
 def _special_tokens(mine: Gathered, other: Gathered | None) -> None:

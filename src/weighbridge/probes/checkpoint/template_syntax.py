@@ -94,8 +94,8 @@ INNER = frozenset(
 )
 _SILENT = frozenset("\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u2800\u3164\uffa0")
 # Letters of Greek and Cyrillic that look like Latin ones, in one word with Latin ones.
-_ALIKE = "аеорсухіјѕԁһԛԝАВЕКМНОРСТУХІЈЅΑΒΕΖΗΙΚΜΝΟΡΤΥΧο"
-_LOOKS_ALIKE = re.compile(rf"[A-Za-z]+[{_ALIKE}]+[A-Za-z{_ALIKE}]*|[{_ALIKE}]+[A-Za-z][A-Za-z{_ALIKE}]*")
+_ALIKE = frozenset("аеорсухіјѕԁһԛԝАВЕКМНОРСТУХІЈЅΑΒΕΖΗΙΚΜΝΟΡΤΥΧο")
+_LETTERS = re.compile(r"[^\W\d_]+")
 _MAX_NODES = 50_000
 
 
@@ -227,8 +227,11 @@ def _hidden(text: str, line: int, say: Any) -> None:
     if hidden:
         shown = ", ".join(f"U+{ord(letter):04X}" for letter in hidden[:6])
         say("invisible", line, f"holds characters that do not show: {shown}")
-    if word := _LOOKS_ALIKE.search(text):
-        say("look-alike", line, f"mixes letters of several alphabets in the word {word[0][:40]!r}")
+    if not _ALIKE.isdisjoint(text):
+        for word in _LETTERS.findall(text):
+            if not _ALIKE.isdisjoint(word) and any(letter.isascii() for letter in word):
+                say("look-alike", line, f"mixes letters of several alphabets in the word {word[:40]!r}")
+                break
 
 
 def _does_not_show(text: str, at: int) -> bool:

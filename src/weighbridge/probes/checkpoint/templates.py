@@ -11,7 +11,6 @@ from weighbridge.probes.checkpoint.report import Examined, Finding, NotExamined,
 
 MAX_TEMPLATES = 40
 MAX_CHARACTERS = 1 << 20
-_SETTINGS = ("tokenizer_config.json", "chat_template.json", "processor_config.json", "preprocessor_config.json")
 
 
 def gather_templates(files: Sequence[Examined]) -> list[Template]:
@@ -21,8 +20,8 @@ def gather_templates(files: Sequence[Examined]) -> list[Template]:
         gathered += file.templates
         name = file.path.rsplit("!", 1)[-1].rsplit("/", 1)[-1]
         data = file.metadata.get("json")
-        if name in _SETTINGS and isinstance(data, dict):
-            gathered += _of_settings(file.path, data.get("chat_template"))
+        if isinstance(data, dict) and "chat_template" in data:
+            gathered += _of_settings(file.path, data["chat_template"])
         elif file.content is not None and (name.endswith((".jinja", ".jinja2", ".j2")) or name == "chat_template"):
             kind = "default" if name.startswith("chat_template") else name.rsplit(".", 1)[0]
             gathered.append(Template(file.path, "file", kind, file.content.decode("utf-8", "replace")))
@@ -73,15 +72,22 @@ def examine_templates(files: Sequence[Examined], context: Context) -> tuple[list
 
 
 def _differing(templates: Sequence[Template]) -> list[Finding]:
-    """Two default templates of one folder that are not the same: which is used depends on the program and its version."""
+    """Two default templates of one folder that are not the same: which is used depends on the program and its version.
+
+    Several GGUF files may be of several models: each is compared with the settings beside it, and not with the others.
+    """
     first: dict[str, Template] = {}
     findings = []
-    for template in templates:
-        if template.name != "default" or "!" in template.path or template.where.startswith("tokenizer.chat"):
+    for template in sorted(templates, key=_is_gguf):
+        if template.name != "default" or "!" in template.path:
             continue
         folder = template.path.rpartition("/")[0]
-        known = first.setdefault(folder, template)
+        known = first.get(folder, template) if _is_gguf(template) else first.setdefault(folder, template)
         if known.text.strip() != template.text.strip():
             message = f"another template than in {known.path}: which one is used depends on the program"
             findings.append(found("template.differ", template.path, template.where, message))
     return findings
+
+
+def _is_gguf(template: Template) -> bool:
+    return template.where.startswith("tokenizer.chat")

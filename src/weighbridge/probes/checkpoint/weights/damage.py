@@ -30,7 +30,8 @@ ABSURD = 1e4  # no weight of a trained matrix is so large
 OUTLIER_FACTOR, OUTLIER_MADS, OUTLIER_LAYERS = 5.0, 6.0, 4
 LEAST_MAD = 0.05  # of logarithms: some models keep every layer's spread the same to four digits
 OUTLIER_ZEROS, USUAL_ZEROS = 0.2, 0.02
-ALL_CONSTANT_ELEMENTS = 4096
+ALL_CONSTANT_ELEMENTS = 1024
+LEAST_DOUBLED = 256
 MAX_LISTED = 100
 _MAGICS = ((b"PK\x03\x04", "a zip archive"), (b"\x7fELF", "a program"), (b"\x1f\x8b\x08", "gzip data"), (b"7z\xbc\xaf", "a 7z archive"), (b"#!/", "a script"), (b"%PDF", "a document"))  # fmt: skip
 CHI_SQUARE = 8.0
@@ -85,6 +86,32 @@ def _empty(statistics: Sequence[TensorStatistics]) -> list[Finding]:
             continue
         what = "every value is 0" if each.minimum == 0 else f"every value is {each.minimum:g}"
         said.append(_say("constant", each, f"{what}: {each.elements:,} of them"))
+    return said + _dead_norms(statistics)
+
+
+def _dead_norms(statistics: Sequence[TensorStatistics]) -> list[Finding]:
+    """Scales of a norm that are all 0 where the same part of other layers is not: nothing comes through."""
+    groups: dict[str, list[TensorStatistics]] = {}
+    for each in statistics:
+        if (
+            each.layer is not None
+            and re.search(r"norm|ln_", each.tensor)
+            and each.tensor.endswith("weight")
+            and each.minimum is not None
+        ):
+            groups.setdefault(each.role, []).append(each)
+    said = []
+    for group in groups.values():
+        dead = [each for each in group if each.minimum == each.maximum == 0]
+        if len(group) >= OUTLIER_LAYERS and 0 < len(dead) <= len(group) / 4:
+            said += [
+                _say(
+                    "constant",
+                    each,
+                    f"every scale of the norm is 0, in other layers it is not: {each.elements:,} of them",
+                )
+                for each in dead
+            ]
     return said
 
 
@@ -151,7 +178,7 @@ def _doubles(statistics: Sequence[TensorStatistics]) -> list[Finding]:
     by_digest: dict[tuple[str, str, tuple[int, ...]], list[TensorStatistics]] = {}
     seen: set[tuple[str, int]] = set()
     for each in statistics:
-        if each.elements < 1024 or not each.deviation or each.layer is None or not _is_matrix(each):
+        if each.elements < LEAST_DOUBLED or not each.deviation or each.layer is None or not _is_matrix(each):
             continue
         if each.region is not None:
             if (each.path, each.region.offset) in seen:
