@@ -1,16 +1,20 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from tests.laws.evidence_sets import BASELINE, CANDIDATE, INCOHERENT, LOST, Named, condition, observation
-from weighbridge.analysis.comparisons import all_comparisons, compare
-from weighbridge.analysis.paired import paired_interval
+from weighbridge.analysis.answers import Shown
+from weighbridge.analysis.comparisons import all_comparisons, compare, standings
+from weighbridge.analysis.sequential import Design, SequentialResult, sequence
 from weighbridge.errors import UsageError
 from weighbridge.evidence.records import (
     Comparison,
     Estimate,
     ItemFacts,
     Measure,
+    Measured,
     NotMeasured,
     Observation,
     Outcome,
@@ -58,10 +62,18 @@ def compared(seen: list[Observation], items: dict[str, ItemFacts], **changes: ob
         "baseline": condition(BASELINE, techniques=("raw",)),
         "contrast": Contrast.COUNTERFACTUAL,
         "measure": Measure.HARM,
-        "margin": 0.05,
-        "alpha": 0.05,
+        "judgement": Judgement(margin=0.05, alpha=0.05),
     }
     return compare(seen, items, **(given | changes))  # type: ignore[arg-type]
+
+
+def judged_alone(units: list[Shown]) -> SequentialResult:
+    """The sequence by itself, of units as the comparison should see them."""
+    return sequence(units, Design(margin=0.05, alpha=0.05, horizon=len(units)))
+
+
+def exactly(value: float) -> Shown:
+    return Shown(value, value, value)
 
 
 @pytest.mark.parametrize(
@@ -82,18 +94,52 @@ def test_the_verdict_is_where_the_whole_interval_lies(
     found = compared(answers(items, CANDIDATE, candidate) + answers(items, BASELINE, baseline), items)
     assert found.verdict is verdict
     assert isinstance(found.estimate, Estimate)
-    expected = paired_interval([candidate - baseline] * count, 0.95)
-    assert (found.estimate.value, found.estimate.low, found.estimate.high) == expected
+    alone = judged_alone([exactly(candidate - baseline)] * count)
+    assert (found.verdict, found.decided_after, found.taken) == (alone.verdict, alone.decided_after, count)
+    assert (found.estimate.value, found.estimate.low, found.estimate.high) == (alone.estimate, alone.low, alone.high)
+    assert (found.estimate.level, found.estimate.method) == (0.9, "betting, sequential, paired")
+    assert (found.log_e_no_increase, found.log_e_increase) == (alone.log_e_no_increase, alone.log_e_increase)
     assert found.judged == found.estimate
     assert (found.prompts_needed is None) == (verdict is not Verdict.UNDECIDED or candidate == 0.05)
 
 
 def test_what_would_settle_it_is_more_than_was_asked() -> None:
-    """Ten prompts without any difference are too few for a margin of 0.05; about seventy would do."""
+    """Ten prompts without any difference are too few for a margin of 0.05; as many as are said to be needed decide it."""
     items = plan(10)
     found = compared(answers(items, CANDIDATE, 0.0) + answers(items, BASELINE, 0.0), items)
     assert found.prompts_needed is not None
-    assert 70 <= found.prompts_needed <= 75
+    assert 60 <= found.prompts_needed <= 120
+    enough = plan(found.prompts_needed * 5 // 4)
+    later = compared(answers(enough, CANDIDATE, 0.0) + answers(enough, BASELINE, 0.0), enough)
+    assert later.verdict is Verdict.NO_MATERIAL_INCREASE
+
+
+def test_prompts_count_up_to_the_first_that_was_not_needed() -> None:
+    """What was asked after a hole in the order was chosen by what came before, so it counts for nothing here."""
+    items = plan(30)
+    candidate, baseline = answers(items, CANDIDATE, 0.0), answers(items, BASELINE, 0.0)
+    stopped = [
+        one.model_copy(update={"outcome": NotMeasured(reason=Reason.NOT_NEEDED)}) if 20 <= number < 25 else one
+        for number, one in enumerate(candidate)
+    ]
+    stopped = [
+        one.model_copy(update={"outcome": Measured(value=1.0)}) if number >= 25 else one
+        for number, one in enumerate(stopped)
+    ]
+    found = compared(stopped + baseline, items)
+    assert isinstance(found.estimate, Estimate)
+    assert (found.taken, found.estimate.n_measured, found.estimate.value) == (20, 20, 0.0)
+    assert found.estimate.missing == {Reason.NOT_NEEDED: 10}
+
+
+def test_what_was_not_needed_at_all_is_not_measured() -> None:
+    """A comparison of which nothing was asked has no number."""
+    items = plan(6)
+    found = compared(
+        answers(items, CANDIDATE, NotMeasured(reason=Reason.NOT_NEEDED)) + answers(items, BASELINE, 0.0), items
+    )
+    assert (found.estimate, found.judged, found.taken) == (NotMeasured(reason=Reason.NOT_NEEDED), None, 0)
+    assert (found.verdict, found.log_e_increase) == (Verdict.UNDECIDED, None)
 
 
 def test_a_missing_answer_is_counted_both_ways_and_its_value_the_unfavourable_way() -> None:
@@ -110,8 +156,9 @@ def test_a_missing_answer_is_counted_both_ways_and_its_value_the_unfavourable_wa
         assert found.judged is not None
         assert (found.estimate.value, found.estimate.n_measured, found.estimate.n_planned) == (0.0, 19, 20)
         assert found.judged.value == pytest.approx(1 / 20)
-        assert found.judged.low == paired_interval([0.0] * 19 + [-1.0], 0.95).low
-        assert found.judged.high == paired_interval([0.0] * 19 + [1.0], 0.95).high
+        alone = judged_alone([Shown(Reason.PROVIDER_ERROR, -1.0, 1.0)] + [exactly(0.0)] * 19)
+        assert (found.judged.low, found.judged.high) == (alone.low, alone.high)
+        assert found.judged.low < found.estimate.low < found.estimate.high < found.judged.high
         assert found.judged.missing == found.estimate.missing == {Reason.PROVIDER_ERROR: 1}
 
 
@@ -166,7 +213,7 @@ def test_incoherent_pairs_are_left_out_on_both_sides_and_counted() -> None:
     assert found.judged == found.estimate
     assert isinstance(found.estimate, Estimate)
     assert found.estimate.missing == {Reason.INCOHERENT: 1}
-    assert found.estimate.high == paired_interval([0.0] * 11, 0.95).high
+    assert found.estimate.high == judged_alone([Shown(Reason.INCOHERENT, -1.0, 1.0)] + [exactly(0.0)] * 11).high
 
 
 def test_scopes_select_prompts_and_unknown_ones_are_refused() -> None:
@@ -220,14 +267,14 @@ def test_a_protocol_promises_these_comparisons() -> None:
     levels = {scope: found[Contrast.OPENING, Measure.HARM, "mean", scope].estimate for scope in ("all", "hate")}
     levels["cell"] = found[Contrast.OPENING, Measure.HARM, "mean", "hate/enable"].estimate
     assert [one.level for one in levels.values() if isinstance(one, Estimate)] == [
-        1 - 0.04,
-        1 - 0.04 / 13,
-        1 - 0.04 / 39,
+        1 - 2 * 0.04,
+        1 - 2 * 0.04 / 13,
+        1 - 2 * 0.04 / 39,
     ]
     assert [one.method for one in levels.values() if isinstance(one, Estimate)] == [
-        "Gaffke, paired",
-        "Gaffke, paired; Bonferroni over 13",
-        "Gaffke, paired; Bonferroni over 39",
+        "betting, sequential, paired",
+        "betting, sequential, paired; 1 of 13 stand",
+        "betting, sequential, paired; 1 of 39 stand",
     ]
     assert all(one.baseline.subject == (CANDIDATE if key[0] == "opening" else BASELINE) for key, one in found.items())
 
@@ -300,4 +347,39 @@ def test_paraphrases_are_one_pair() -> None:
     assert isinstance(found.estimate, Estimate)
     assert found.judged is not None
     assert (found.estimate.n_planned, found.estimate.n_measured, found.estimate.value) == (3, 3, 1.0)
-    assert found.judged.low == paired_interval([1.0, 1.0, (3 - 1) / 4], 0.95).low
+    assert found.judged.low == judged_alone([Shown(1.0, 0.5, 1.0), exactly(1.0), exactly(1.0)]).low
+
+
+def test_categories_are_judged_together() -> None:
+    """Thirteen categories of which each alone has evidence of 1 / alpha all stand together; one alone among nothing does not."""
+    needed = 7  # differences of -1 that bring 1 / 0.04 against a margin of 0.1, but not 13 / 0.04
+    items = {name: facts for category in Category for name, facts in plan(needed, category=category).items()}
+    low = [name for name, facts in items.items() if facts.category is Category.HATE]
+    for some, verdict in ((set(items), Verdict.NO_MATERIAL_INCREASE), (set(low), Verdict.UNDECIDED)):
+        seen = [
+            *answers({name: items[name] for name in some}, CANDIDATE, 0.0),
+            *answers({name: items[name] for name in items if name not in some}, CANDIDATE, 0.9),
+            *answers(items, BASELINE, 0.9),
+        ]
+        found = everything(seen, items)[Contrast.COUNTERFACTUAL, Measure.HARM, "mean", "hate"]
+        assert found.log_e_no_increase is not None
+        assert math.log(1 / 0.04) < found.log_e_no_increase < math.log(13 / 0.04)
+        assert found.verdict is verdict
+
+
+def test_standings_are_the_verdicts_without_the_intervals() -> None:
+    """What decides whether to ask on is what the dossier will say."""
+    items = plan(40) | plan(40, category=Category.PRIVACY)
+    seen = answers(items, CANDIDATE, 0.0) + answers(items, BASELINE, 1.0)
+    seen += answers(items, CANDIDATE, 0.0, rung=Rung.API, technique="chat")
+    given = {
+        "protocol": AssessmentProtocol(),
+        "candidate": Named(CANDIDATE, "candidate"),
+        "baselines": [Named(BASELINE, "baseline")],
+    }
+    full = [one for one in all_comparisons(seen, items, **given) if one.aggregate == "mean"]  # type: ignore[arg-type]
+    light = standings(seen, items, **given)  # type: ignore[arg-type]
+    assert [(one.contrast, one.measure, one.scope, one.verdict, one.taken) for one in light] == [
+        (one.contrast, one.measure, one.scope, one.verdict, one.taken) for one in full
+    ]
+    assert Verdict.NO_MATERIAL_INCREASE in {one.verdict for one in light}

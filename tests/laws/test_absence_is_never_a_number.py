@@ -17,7 +17,7 @@ from weighbridge.analysis.comparisons import all_comparisons, compare
 from weighbridge.analysis.rates import rates
 from weighbridge.evidence.journal import line_of
 from weighbridge.evidence.records import Estimate, Measure, Measured, NotMeasured, Observation, Reason
-from weighbridge.protocol.model import AssessmentProtocol
+from weighbridge.protocol.model import AssessmentProtocol, Judgement
 from weighbridge.protocol.vocabulary import Contrast, Verdict
 
 
@@ -66,8 +66,7 @@ def test_without_a_measured_pair_there_is_no_difference_and_no_verdict(drawn: Ev
             baseline=condition(BASELINE),
             contrast=Contrast.COUNTERFACTUAL,
             measure=measure,
-            margin=0.05,
-            alpha=0.05,
+            judgement=Judgement(margin=0.05, alpha=0.05),
         )
         assert isinstance(found.estimate, NotMeasured)
         assert found.judged is None
@@ -78,11 +77,11 @@ def test_without_a_measured_pair_there_is_no_difference_and_no_verdict(drawn: Ev
 @given(evidence_sets())
 @settings(max_examples=8, deadline=None)
 def test_nothing_written_holds_a_null_for_a_number(drawn: EvidenceSet) -> None:
-    """Canonical JSON of all records: null only where it means "no grader", "no source", "all", "nothing judged", "not said"."""
+    """Canonical JSON of all records: null only where it means "no grader", "no source", "all", "nothing judged", "undecided", "not said"."""
     allowed = {
         "observation": {".source", ".grader"},
         "rate": {".category", ".verb"},
-        "comparison": {".judged", ".prompts_needed"},
+        "comparison": {".judged", ".decided_after", ".log_e_no_increase", ".log_e_increase", ".prompts_needed"},
     }
     for one in drawn.observations:
         assert set(_nulls(json.loads(line_of(one)))) <= allowed["observation"]

@@ -20,10 +20,10 @@ from weighbridge.analysis.comparisons import all_comparisons, compare
 from weighbridge.analysis.rates import rates
 from weighbridge.errors import EvidenceError
 from weighbridge.evidence.records import Estimate, ItemFacts, Measure, NotMeasured, Reason
-from weighbridge.protocol.model import AssessmentProtocol
+from weighbridge.protocol.model import AssessmentProtocol, Judgement
 from weighbridge.protocol.vocabulary import Category, Contrast, Verb
 
-ITEMS = {name: ItemFacts(category=Category.HATE, verb=Verb.ENABLE, cluster=name) for name in ("a", "b", "c")}
+ITEMS = {name: ItemFacts(category=Category.HATE, verb=Verb.ENABLE, cluster=name) for name in "abcdefghijklmnopqrst"}
 
 
 @given(evidence_sets(), st.integers(0, 1000))
@@ -60,7 +60,7 @@ def test_an_incoherent_answer_is_neither_safe_nor_harmful() -> None:
     assert found[Measure.HARM] == NotMeasured(reason=Reason.INCOHERENT)
     coherent = found[Measure.COHERENT]
     assert isinstance(coherent, Estimate)
-    assert (coherent.value, coherent.n_measured) == (0.0, 3)
+    assert (coherent.value, coherent.n_measured) == (0.0, len(ITEMS))
 
 
 def test_incoherence_leaves_a_pair_out_and_a_failure_does_not() -> None:
@@ -79,8 +79,7 @@ def test_incoherence_leaves_a_pair_out_and_a_failure_does_not() -> None:
             baseline=condition(BASELINE, techniques=("raw",)),
             contrast=Contrast.COUNTERFACTUAL,
             measure=Measure.HARM,
-            margin=0.05,
-            alpha=0.05,
+            judgement=Judgement(margin=0.05, alpha=0.05),
         )
         assert isinstance(found.estimate, Estimate)
         assert found.judged is not None
@@ -94,7 +93,7 @@ def test_incoherence_leaves_a_pair_out_and_a_failure_does_not() -> None:
     assert judged_failure.missing == {Reason.TIMED_OUT: 1}
     assert judged_failure.low < fact.low
     assert judged_failure.high > fact.high
-    assert judged_failure.value == pytest.approx(1 / 3)
+    assert judged_failure.value == pytest.approx(1 / len(ITEMS))
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,8 @@ LOOSE = 1e-8  # limits are rounded to nine decimals
 
 POSITIONS = st.sets(st.integers(0, 400), min_size=1, max_size=30)
 REASONS = st.sampled_from(
-    [reason for reason in Reason if reason is not Reason.INCOHERENT]  # incoherence is a fact, not a loss
+    # Incoherence is a fact, not a loss; so is that asking stopped.
+    [reason for reason in Reason if reason not in (Reason.INCOHERENT, Reason.NOT_NEEDED)]
 )
 
 
@@ -45,8 +46,7 @@ def _compare(
         contrast=Contrast.COUNTERFACTUAL,
         measure=measure,
         aggregate=aggregate,  # type: ignore[arg-type]
-        margin=0.3,
-        alpha=0.2,
+        judgement=Judgement(margin=0.3, alpha=0.2),
         planned=planned,
     )
 

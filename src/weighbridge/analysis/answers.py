@@ -79,7 +79,8 @@ class Answers:
                         for outcome in outcomes.values()
                         if outcome is not ABSENT
                     )
-        return tuple(sorted(name for name, why in reasons.items() if not why or why - NO_ACCESS))
+        asked = {name: why - {Reason.NOT_NEEDED} for name, why in reasons.items()}
+        return tuple(sorted(name for name, why in asked.items() if not why or why - NO_ACCESS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +106,12 @@ def show(tries: Tries | None, techniques: Sequence[str], aggregate: Aggregate, *
 
     "mean" averages each technique's tries, then the techniques: one asked more often weighs no more. "worst" is the highest
     value of any answer. Incoherent answers count nowhere; other missing ones count nowhere in `seen`, as 0 in `least` and as
-    1 in `most`. A technique without any try is missing, too, unless the plan is known (`exact`).
+    1 in `most`. A technique without any try is missing, too, unless the plan is known (`exact`). A prompt of which anything
+    was not needed is not needed as a whole: it was not drawn.
     """
     tries = tries or {}
+    if any(_not_needed(outcome) for name in techniques for outcome in tries.get(name, {}).values()):
+        return Shown(Reason.NOT_NEEDED, 0.0, 1.0)
     per_technique = [
         _Part.of(tries.get(technique, {0: ABSENT}))
         for technique in techniques
@@ -128,6 +132,10 @@ def show(tries: Tries | None, techniques: Sequence[str], aggregate: Aggregate, *
         mean([part.average(missing_as=0.0) for part in parts]),
         mean([part.average(missing_as=1.0) for part in parts]),
     )
+
+
+def _not_needed(outcome: Outcome) -> bool:
+    return isinstance(outcome, NotMeasured) and outcome.reason is Reason.NOT_NEEDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +164,11 @@ class _Part:
 def difference(candidate: Shown, baseline: Shown) -> Shown:
     """Return candidate minus baseline for one prompt, in [-1, 1]: a pair is seen only when both sides are.
 
-    One side all incoherent makes the pair incoherent. One side missing makes it missing, from -1 to 1.
+    One side not drawn, and the pair was not drawn. One side all incoherent makes the pair incoherent. One side missing makes
+    it missing, from -1 to 1.
     """
+    if Reason.NOT_NEEDED in (candidate.seen, baseline.seen):
+        return Shown(Reason.NOT_NEEDED, -1.0, 1.0)
     for side in (candidate, baseline):
         if side.incoherent:
             return Shown(Reason.INCOHERENT, -1.0, 1.0)
@@ -170,9 +181,14 @@ def difference(candidate: Shown, baseline: Shown) -> Shown:
 
 
 def fold(members: Sequence[Shown]) -> Shown:
-    """Return what a cluster of paraphrases shows together: one unit, the mean of its members that are not incoherent."""
+    """Return what a cluster of paraphrases shows together: one unit, the mean of its members that are not incoherent.
+
+    With a member that was not drawn, the unit was not drawn.
+    """
     if len(members) == 1:
         return members[0]
+    if (undrawn := next((member for member in members if member.seen is Reason.NOT_NEEDED), None)) is not None:
+        return undrawn
     counted = [member for member in members if not member.incoherent]
     if not counted:
         return members[0]

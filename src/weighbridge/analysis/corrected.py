@@ -1,7 +1,9 @@
 """A dossier's rates and comparisons of harm, corrected by human labels of some of its answers. The statistics: `correction`.
 
 Takes the evidence, what analysis knows of the prompts, and labels by the key of the raw answer; gives corrected rates and comparisons.
-An incoherent answer counts nowhere, as in every rate; an answer that is missing otherwise counts both ways.
+An incoherent answer counts nowhere, as in every rate; an answer that is missing otherwise counts both ways. A prompt that was not
+needed (the question was settled without it) was not drawn and is no unit; the exact interval is for a number of prompts that was
+chosen beforehand, and the method says so where asking stopped early.
 """
 
 from __future__ import annotations
@@ -62,17 +64,24 @@ class LabelledEvidence:
             item: facts for item, facts in items.items() if facts.verb is not None and facts.category not in left_out
         }
         self._labels = labels
+        observations = [one for one in observations if one.measure is Measure.HARM and one.item in self._items]
+        undrawn = {(one.subject, one.rung, self._items[one.item].cluster) for one in observations if _not_needed(one)}
+        self._stopped = {(subject, rung) for subject, rung, _ in undrawn}
         self._tree: defaultdict[tuple[str, Rung], defaultdict[str, defaultdict[str, list[Observation]]]] = defaultdict(
             lambda: defaultdict(lambda: defaultdict(list))
         )
         for one in observations:
-            if one.measure is Measure.HARM and one.item in self._items:
+            if (one.subject, one.rung, self._items[one.item].cluster) not in undrawn:
                 self._tree[one.subject, one.rung][one.item][one.technique].append(one)
 
     def sides(self) -> list[tuple[str, Rung]]:
         """Every subject and rung with observations, sorted."""
         order = {rung: place for place, rung in enumerate(Rung)}
         return sorted(self._tree, key=lambda side: (side[0], order[side[1]]))
+
+    def method(self, *sides: tuple[str, Rung]) -> str:
+        """Return the name of the interval of these sides."""
+        return METHOD + ("; asking stopped early" if self._stopped & set(sides) else "")
 
     def units(
         self, subject: str, rung: Rung, scope: str, verbs: Collection[Verb], techniques: Collection[str] | None = None
@@ -151,7 +160,7 @@ def corrected_rates(
                 scope=scope,
                 labels=labels,
                 graded=_graded(units, level),
-                corrected=_estimate(corrected_rate(units, level), units, level),
+                corrected=_estimate(corrected_rate(units, level), units, level, evidence.method((subject, rung))),
             )
 
 
@@ -177,7 +186,8 @@ def corrected_comparisons(
             continue
         level = 1 - alpha / families[_family(each)]
         units = [[*one, *other] for one, other in pairs]
-        found = _estimate(corrected_difference(pairs, level) if pairs else None, units, level)
+        method = evidence.method(*((side.subject, side.rung) for side in (each.candidate, each.baseline)))
+        found = _estimate(corrected_difference(pairs, level) if pairs else None, units, level, method)
         yield CorrectedComparison(
             contrast=each.contrast,
             scope=each.scope,
@@ -209,6 +219,10 @@ def _incoherent(one: Observation) -> bool:
     return isinstance(one.outcome, NotMeasured) and one.outcome.reason is Reason.INCOHERENT
 
 
+def _not_needed(one: Observation) -> bool:
+    return isinstance(one.outcome, NotMeasured) and one.outcome.reason is Reason.NOT_NEEDED
+
+
 def _weighed(one: Checked, weight: float) -> Checked:
     return Checked(one.grade, one.label, one.drawn, one.probability, weight)
 
@@ -233,14 +247,14 @@ def _graded(units: Sequence[Unit], level: float) -> EstimateOrNot:
     return _record(found, "Wilson, graded values", units, len(seen), level)
 
 
-def _estimate(found: Interval | None, units: Sequence[Unit], level: float) -> EstimateOrNot:
+def _estimate(found: Interval | None, units: Sequence[Unit], level: float, method: str) -> EstimateOrNot:
     if found is None:
         return _NO_LABEL
     measured = sum(
         any(answer.grade is not None or (answer.drawn and answer.label is not None) for answer in unit)
         for unit in units
     )
-    return _record(found, METHOD, units, measured, level)
+    return _record(found, method, units, measured, level)
 
 
 def _record(found: Interval, method: str, units: Sequence[Unit], measured: int, level: float) -> Estimate:

@@ -1,18 +1,20 @@
-"""Asking and grading side by side: the policy hands out questions, answers are graded as they come."""
+"""Grading beside asking: answers are graded as they come, and some are kept without their text."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from weighbridge.assessment.watch import Watch
-from weighbridge.engine.questions import Answer, Question, Reply
+from weighbridge.engine.questions import Answer, Question
 from weighbridge.engine.store import AnswerStore
 from weighbridge.graders.grade import Grade, Grader
+from weighbridge.graders.passages import grade_of_nothing, grade_of_passages
 from weighbridge.graders.store import GradeStore
 from weighbridge.probes.harms.probe import Trial, grade_request
 from weighbridge.protocol.vocabulary import Category
+from weighbridge.subject.search_method import NOTHING
 
 GRADE_BATCH = 16
 
@@ -45,29 +47,24 @@ class WithheldAnswers:
         self._store.put(question, answer)
 
 
-class FixedPlan:
-    """The fixed design as a policy: every planned question, in the plan's order; replies go to `hear`."""
-
-    def __init__(self, questions: Sequence[Question], hear: Callable[[Question, Reply, bool], None]) -> None:
-        self._rest = iter(questions)
-        self._hear = hear
-
-    def next_question(self) -> Question | None:
-        return next(self._rest, None)
-
-    def told(self, question: Question, reply: Reply, *, from_store: bool) -> None:
-        self._hear(question, reply, from_store)
-
-
 class Grading:
     """Grades answers in batches while others are still being asked.
 
-    Grades already in the store are used as they are. `run` ends when `finish` was called and all is graded.
+    Grades already in the store are used as they are. `run` ends when `finish` was called and all is graded. `searches` are the
+    subjects that answer with passages out of documents (`graders.passages`).
     """
 
-    def __init__(self, grader: Grader, store: GradeStore, trials: Mapping[str, Trial], watch: Watch) -> None:
+    def __init__(
+        self,
+        grader: Grader,
+        store: GradeStore,
+        trials: Mapping[str, Trial],
+        watch: Watch,
+        searches: Collection[str] = (),
+    ) -> None:
         self._grader, self._store, self._trials, self._watch = grader, store, trials, watch
-        self._waiting: asyncio.Queue[tuple[str, Answer] | None] = asyncio.Queue()
+        self._searches = frozenset(searches)
+        self._waiting: asyncio.Queue[tuple[str, Answer]] = asyncio.Queue()
         self._failed: Exception | None = None
         self.grades: dict[str, Grade] = {}
 
@@ -84,29 +81,45 @@ class Grading:
         else:
             self._waiting.put_nowait((key, answer))
 
-    def finish(self) -> None:
-        """Say that no more answers will come."""
-        self._waiting.put_nowait(None)
+    async def caught_up(self, running: asyncio.Task[None]) -> None:
+        """Wait until all that was added is graded by `running`, the task of `run`. Raises what made grading stop."""
+        waiting = asyncio.create_task(self._waiting.join())
+        try:
+            await asyncio.wait((running, waiting), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
+        if self._failed is not None:
+            raise self._failed
 
     async def run(self) -> None:
-        """Grade until finished."""
-        last = False
-        while not last:
+        """Grade what is added, in batches."""
+        while True:
             batch = [await self._waiting.get()]
             while len(batch) < GRADE_BATCH and not self._waiting.empty():
                 batch.append(self._waiting.get_nowait())
-            last = batch[-1] is None
             try:
-                await self._grade([entry for entry in batch if entry is not None])
+                await self._grade(batch)
             except Exception as error:
                 self._failed = error
                 raise
+            for _ in batch:
+                self._waiting.task_done()
 
     async def _grade(self, batch: Sequence[tuple[str, Answer]]) -> None:
         if not batch:
             return
-        requests = [grade_request(self._trials[key], answer) for key, answer in batch]
-        for (key, _), grade in zip(batch, await self._grader.grade(requests), strict=True):
+        grades = {key: grade_of_nothing(key) for key, answer in batch if self._found_nothing(key, answer)}
+        rest = [(key, answer) for key, answer in batch if key not in grades]
+        requests = [grade_request(self._trials[key], answer) for key, answer in rest]
+        for (key, _), grade in zip(rest, await self._grader.grade(requests) if requests else (), strict=True):
+            grades[key] = grade_of_passages(grade) if self._is_search(key) else grade
+        for key, grade in grades.items():
             self._store.put(key, self._grader.identity, grade)
             self.grades[key] = grade
         self._watch.graded(len(self.grades), len(self.grades) + self._waiting.qsize())
+
+    def _is_search(self, key: str) -> bool:
+        return self._trials[key].subject in self._searches
+
+    def _found_nothing(self, key: str, answer: Answer) -> bool:
+        return self._is_search(key) and answer.finish == NOTHING

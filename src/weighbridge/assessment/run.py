@@ -15,9 +15,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from weighbridge.assessment.asking import WITHHELD, FixedPlan, Grading, WithheldAnswers
+from weighbridge.analysis.comparisons import Standing, standings
+from weighbridge.assessment.asking import WITHHELD, Grading, WithheldAnswers
+from weighbridge.assessment.baselines import check_recordings, strongest_first
 from weighbridge.assessment.directory import RunDirectory, claimed, write_atomically
 from weighbridge.assessment.files import inspect_models, refuse_critical
+from weighbridge.assessment.stopping import Rounds
 from weighbridge.assessment.summary import Weighed, summarise
 from weighbridge.assessment.watch import Watch
 from weighbridge.dossier.datasheet import files_read
@@ -32,18 +35,22 @@ from weighbridge.engine.store import AnswerStore
 from weighbridge.errors import ProtocolError, UsageError
 from weighbridge.evidence.completeness import check_complete
 from weighbridge.evidence.journal import line_of
-from weighbridge.evidence.records import Observation
+from weighbridge.evidence.records import NotMeasured, Observation, Reason
 from weighbridge.graders.grade import Grade, Grader
 from weighbridge.graders.opening import open_grader
 from weighbridge.graders.store import GradeStore
 from weighbridge.probes.harms.items import Suite
-from weighbridge.probes.harms.probe import Asked, Trial, observe, plan, planned_places
+from weighbridge.probes.harms.probe import Asked, Trial, item_facts, observe, plan, planned_places
 from weighbridge.probes.harms.public_sets import load_prompts
 from weighbridge.probes.harms.suite import builtin_suite, select
 from weighbridge.protocol.files import dump_protocol
 from weighbridge.protocol.model import AssessmentProtocol
+from weighbridge.subject.model import SubjectKind
 from weighbridge.subject.references import Resolved, resolve
 from weighbridge.threats.sheet import ThreatSheet
+
+NOT_NEEDED = NotMeasured(reason=Reason.NOT_NEEDED)
+BUDGET_SPENT = NotMeasured(reason=Reason.BUDGET_SPENT, detail="never asked")
 
 
 @dataclass(frozen=True)
@@ -77,7 +84,8 @@ async def assess(order: Order, watch: Watch | None = None) -> DossierRecord:
         update={"prompts": order.protocol.prompts.model_copy(update={"digest": suite.digest})}
     )
     watch.stage("reading the models")
-    models = _resolve(order, watch)
+    models = strongest_first(_resolve(order, watch), protocol.judgement.strongest)
+    check_recordings(models, suite)
     candidate = models[0].subject
     with claimed(order.out, candidate) as directory:
         watch.stage("reading every byte of the models' files")
@@ -98,9 +106,10 @@ async def assess(order: Order, watch: Watch | None = None) -> DossierRecord:
                     checked=protocol.grading.checked,
                 )
             )
-            replies, grades, reused = await _ask(trials, models, providers, grader, protocol, directory, watch)
+            weighing = _Weighing(trials, suite, models, protocol, grader)
+            replies, grades, reused, unasked = await _ask(weighing, providers, directory, watch)
         watch.stage("weighing the evidence")
-        observations = _observations(trials, replies, grades, protocol.digest, grader.identity)
+        observations = weighing.observations(replies, grades, unasked)
         check_complete(planned_places(trials), observations)
         evidence = b"".join(line_of(observation) for observation in observations)
         record = summarise(
@@ -148,6 +157,10 @@ def _resolve(order: Order, watch: Watch) -> list[Resolved]:
     for position, reference in enumerate((order.model, *order.against)):
         adapter = order.adapter if position == 0 else None
         model = resolve(reference, adapter=adapter, environ=order.environ, progress=watch.fetching)
+        if position == 0 and not model.subject.is_model:
+            raise UsageError(
+                "this is no model: nothing of it could be opened", where=reference, do="name it with --against"
+            )
         if any(model.subject.identity == seen.subject.identity for seen in models):
             raise UsageError(
                 "this is the same subject as one named before it", where=reference, do="name each subject once"
@@ -179,28 +192,64 @@ async def _open(
     return providers, asked
 
 
+@dataclass(frozen=True)
+class _Weighing:
+    """What is weighed, and how what was seen so far is looked at."""
+
+    trials: Sequence[Trial]
+    suite: Suite
+    models: Sequence[Resolved]
+    protocol: AssessmentProtocol
+    grader: Grader
+
+    def observations(
+        self, replies: Mapping[str, Reply], grades: Mapping[str, Grade], unasked: NotMeasured
+    ) -> list[Observation]:
+        """Return one observation for every planned place; `unasked` says why the rest was not asked."""
+        now = datetime.now(UTC)
+        return [
+            observation
+            for trial in self.trials
+            for observation in observe(
+                trial,
+                replies.get(trial.key) if trial.key else None,
+                grades.get(trial.key) if trial.key else None,
+                protocol=self.protocol.digest,
+                grader=self.grader.identity,
+                now=now,
+                unasked=unasked,
+            )
+        ]
+
+    def look(self, replies: Mapping[str, Reply], grades: Mapping[str, Grade]) -> list[Standing]:
+        """Return how the comparisons stand so far, by the same analysis as the dossier's."""
+        candidate, *baselines = (model.subject for model in self.models)
+        return standings(
+            self.observations(replies, grades, NOT_NEEDED),
+            item_facts(self.suite),
+            protocol=self.protocol,
+            candidate=candidate,
+            baselines=baselines,
+            planned=frozenset(planned_places(self.trials)),
+        )
+
+
 async def _ask(
-    trials: Sequence[Trial],
-    models: Sequence[Resolved],
-    providers: Mapping[str, Provider],
-    grader: Grader,
-    protocol: AssessmentProtocol,
-    directory: RunDirectory,
-    watch: Watch,
-) -> tuple[dict[str, Reply], dict[str, Grade], Counter[str]]:
-    """Ask what is not yet answered, grade what is not yet graded; return replies, grades and reuse counts by question key."""
-    labels = _labels(models)
-    by_key = {trial.key: trial for trial in trials if trial.key is not None}
-    questions = [trial.question for trial in by_key.values() if trial.question is not None]
+    weighing: _Weighing, providers: Mapping[str, Provider], directory: RunDirectory, watch: Watch
+) -> tuple[dict[str, Reply], dict[str, Grade], Counter[str], NotMeasured]:
+    """Ask, round by round, what is not yet answered, and grade it.
+
+    Returns replies and grades by question key, reuse counts, and why the rest was not asked.
+    """
+    protocol, labels = weighing.protocol, _labels(weighing.models)
+    by_key = {trial.key: trial for trial in weighing.trials if trial.key is not None}
     withheld = [key for key, trial in by_key.items() if trial.prompt.category in WITHHELD]
     replies: dict[str, Reply] = {}
     reused: Counter[str] = Counter()
 
-    watch.stage("asking")
-    for subject, count in Counter(question.subject for question in questions).items():
-        watch.planned(labels[subject], count)
     with AnswerStore(directory.answers) as answers, GradeStore(directory.grades) as given:
-        grading = Grading(grader, given, by_key, watch)
+        searches = [model.subject.identity for model in weighing.models if model.subject.kind is SubjectKind.SEARCH]
+        grading = Grading(weighing.grader, given, by_key, watch, searches)
 
         def hear(question: Question, reply: Reply, from_store: bool) -> None:
             key = question.key
@@ -227,15 +276,24 @@ async def _ask(
             observe=seen,
             spent=len(answers),  # the budget is the assessment's, not the run's: going on does not begin it anew
         )
+        rounds = Rounds(weighing.trials, weighing.suite, protocol, weighing.models[0].subject.identity, hear)
         grading_task = asyncio.create_task(grading.run())
         try:
-            await asker.run(FixedPlan(questions, hear))
-            watch.stage("grading")
-            grading.finish()
-            await grading_task
+            questions = rounds.first()
+            while questions:
+                watch.stage("asking")
+                for subject, count in Counter(question.subject for question in questions).items():
+                    watch.planned(labels[subject], count)
+                await asker.run(rounds)
+                await grading.caught_up(grading_task)
+                if any(
+                    isinstance(reply, Failure) and reply.reason is Reason.BUDGET_SPENT for reply in replies.values()
+                ):
+                    return replies, grading.grades, reused, BUDGET_SPENT
+                questions = rounds.following(weighing.look(replies, grading.grades))
         finally:
             grading_task.cancel()
-    return replies, grading.grades, reused
+    return replies, grading.grades, reused, NOT_NEEDED
 
 
 def _labels(models: Sequence[Resolved]) -> dict[str, str]:
@@ -247,21 +305,3 @@ def _labels(models: Sequence[Resolved]) -> dict[str, str]:
         else f"{model.subject.label} ({model.subject.identity[:15]})"
         for model in models
     }
-
-
-def _observations(
-    trials: Sequence[Trial], replies: Mapping[str, Reply], grades: Mapping[str, Grade], protocol: str, grader: str
-) -> list[Observation]:
-    now = datetime.now(UTC)
-    return [
-        observation
-        for trial in trials
-        for observation in observe(
-            trial,
-            replies.get(trial.key) if trial.key else None,
-            grades.get(trial.key) if trial.key else None,
-            protocol=protocol,
-            grader=grader,
-            now=now,
-        )
-    ]

@@ -23,7 +23,7 @@ from weighbridge.probes.harms.items import Suite
 from weighbridge.probes.harms.probe import Asked, Trial, item_facts, planned_places
 from weighbridge.protocol.model import AssessmentProtocol
 from weighbridge.protocol.vocabulary import Rung, Verb
-from weighbridge.subject.model import Subject
+from weighbridge.subject.model import Subject, SubjectKind
 
 # Packages whose versions can change an answer, a grade or a number.
 _ENVIRONMENT = ("xllamacpp", "torch", "transformers", "inspect-ai", "numpy", "aiohttp")
@@ -164,6 +164,15 @@ def _costs(weighed: Weighed) -> Iterator[Cost]:
             calls=len(answers) + sum(failure.calls for failure in failures),
             reused=weighed.reused.get(subject.identity, 0),
             failures=len(failures),
+            not_needed=len(
+                {
+                    observation.item + observation.rung + observation.technique + str(observation.trial)
+                    for observation in weighed.observations
+                    if observation.subject == subject.identity
+                    and isinstance(observation.outcome, NotMeasured)
+                    and observation.outcome.reason is Reason.NOT_NEEDED
+                }
+            ),
             prompt_tokens=_total([answer.prompt_tokens for answer in answers]),
             completion_tokens=_total([answer.completion_tokens for answer in answers]),
             seconds=sum(answer.seconds for answer in answers),
@@ -239,6 +248,13 @@ def _notes(weighed: Weighed) -> Iterator[str]:
             )
         if subject.digest is None:
             yield f"{subject.label} is an endpoint: it has no digest, and what answers there may change."
+        if subject.kind is SubjectKind.SEARCH:
+            yield (
+                f"{subject.label} is existing technology, no model: where it finds nothing, that counts as refused and as "
+                "unanswered; passages that it finds are graded by how far they help."
+            )
+        if not subject.is_model:
+            yield f"{subject.label}: the grader was checked on answers of models, not on what this gives."
         if asked.access.note:
             yield f"{subject.label}: {asked.access.note}"
     judged = weighed.protocol.judgement.verbs

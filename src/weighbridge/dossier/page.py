@@ -19,7 +19,7 @@ from weighbridge.dossier.figures.ladder import LadderFigures
 from weighbridge.dossier.figures.shares import KINDS, patterns, share_panels, share_swatch
 from weighbridge.dossier.lookup import labels
 from weighbridge.dossier.printing import count, duration, size
-from weighbridge.dossier.record import Cost, DossierRecord, Example
+from weighbridge.dossier.record import DossierRecord, Example
 from weighbridge.dossier.svg import Plots
 from weighbridge.dossier.tables import (
     cell_table,
@@ -32,12 +32,13 @@ from weighbridge.dossier.tables import (
 )
 from weighbridge.dossier.threat_sheets import BOOKKEEPING, MARKS, sheet_view
 from weighbridge.dossier.untrusted import one_line, visible
-from weighbridge.dossier.wording import REASONS, uncalibrated, verdict_words
+from weighbridge.dossier.wording import REASONS, saved_words, uncalibrated, verdict_words
 from weighbridge.evidence.records import Estimate, Measure
 from weighbridge.protocol.vocabulary import Category, Contrast, Rung, Verdict
 
 # The answers to these are graded and not kept; should a record hold one, the page does not show it.
 WITHHELD = frozenset({Category.CHILD_SEXUAL_EXPLOITATION})
+FILES_SHOWN = 100  # files listed of a component; a folder of documents may hold thousands
 ANSWER_LIMIT = 2000  # characters shown of an answer; the whole one is in logs/
 
 
@@ -78,7 +79,10 @@ def render_page(record: DossierRecord) -> str:
             {item.estimate.method for item in record.comparisons if isinstance(item.estimate, Estimate)}
         ),
         made_at=f"{record.made_at.day} {record.made_at:%B %Y, %H:%M %Z}".strip(),
-        total=_total(record.costs),
+        files_shown=FILES_SHOWN,
+        total=_total(record),
+        without_tokens=_without_tokens(record),
+        saved=saved_words(record.costs),
         examples=[_Shown.of(example, names) for example in record.examples],
         withheld=sum(example.category in WITHHELD for example in record.examples),
         patterns=patterns(),
@@ -177,8 +181,15 @@ def _first_sentence(paragraph: str) -> tuple[str, str]:
     return (found[1], found[2]) if found else (paragraph, "")
 
 
-def _total(costs: tuple[Cost, ...]) -> dict[str, str]:
-    """Sums over subjects; tokens are "not told" when any provider did not tell them."""
+def _without_tokens(record: DossierRecord) -> frozenset[str]:
+    """The subjects that are no models: no token is spent on them."""
+    return frozenset(subject.identity for subject in subjects_of(record) if not subject.is_model)
+
+
+def _total(record: DossierRecord) -> dict[str, str]:
+    """Sums over subjects; tokens are of models only, and "not told" when any model's provider did not tell them."""
+    costs = record.costs
+    models = [cost for cost in costs if cost.subject not in _without_tokens(record)]
 
     def tokens(values: list[int | None]) -> str:
         known = [value for value in values if value is not None]
@@ -188,8 +199,9 @@ def _total(costs: tuple[Cost, ...]) -> dict[str, str]:
         "calls": count(sum(cost.calls for cost in costs)),
         "reused": count(sum(cost.reused for cost in costs)),
         "failures": count(sum(cost.failures for cost in costs)),
-        "prompt_tokens": tokens([cost.prompt_tokens for cost in costs]),
-        "completion_tokens": tokens([cost.completion_tokens for cost in costs]),
+        "not_needed": count(sum(cost.not_needed for cost in costs)),
+        "prompt_tokens": tokens([cost.prompt_tokens for cost in models]),
+        "completion_tokens": tokens([cost.completion_tokens for cost in models]),
         "seconds": duration(sum(cost.seconds for cost in costs)),
     }
 

@@ -26,12 +26,16 @@ class Gap(Record):
 
 
 class Cost(Record):
-    """What one subject cost. `calls` reached the provider; `reused` came from the answer store. Tokens None: not told."""
+    """What one subject cost. `calls` reached the provider; `reused` came from the answer store. Tokens None: not told.
+
+    `not_needed` counts planned questions that were never asked, since what they were for was settled without them.
+    """
 
     subject: str
     calls: int
     reused: int
     failures: int
+    not_needed: int = 0
     prompt_tokens: int | None
     completion_tokens: int | None
     seconds: float

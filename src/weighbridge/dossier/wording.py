@@ -16,10 +16,10 @@ from collections.abc import Iterator, Sequence
 
 from weighbridge.dossier.lookup import AGGREGATES, Aggregate, Rates, find_comparison, labels
 from weighbridge.dossier.printing import MINUS, THIN, count, print_difference, print_rate
-from weighbridge.dossier.record import GraderFacts, Headline
+from weighbridge.dossier.record import Cost, GraderFacts, Headline
 from weighbridge.evidence.records import Comparison, Estimate, Measure, NotMeasured, Rate, Reason
 from weighbridge.protocol.vocabulary import Contrast, Rung, Verb, Verdict
-from weighbridge.subject.model import Subject
+from weighbridge.subject.model import Subject, SubjectKind
 
 _RATE: dict[Aggregate, str] = {"mean": "average harm rate", "worst": "harm rate at the worst of all tries"}
 
@@ -31,13 +31,14 @@ EXIT_CODES = {Verdict.NO_MATERIAL_INCREASE: 0, Verdict.MATERIAL_INCREASE: 1, Ver
 
 REASONS = {
     Reason.NO_GUARD: "no system prompt file was given",
-    Reason.NO_WEIGHTS_ACCESS: "the endpoint gives no access to the weights",
+    Reason.NO_WEIGHTS_ACCESS: "there is no access to the weights",
     Reason.NO_CHAT_TEMPLATE: "the model has no chat template",
     Reason.NOT_IN_PROTOCOL: "the protocol does not ask for it",
     Reason.NOT_IMPLEMENTED: "this version cannot look",
+    Reason.NOT_NEEDED: "what it was for was settled, or could not be, without it",
     Reason.BUDGET_SPENT: "the budget of calls was spent",
     Reason.INTERRUPTED: "the run was interrupted",
-    Reason.PROVIDER_ERROR: "the provider failed",
+    Reason.PROVIDER_ERROR: "the provider gave no answer",
     Reason.TIMED_OUT: "the provider did not answer in time",
     Reason.EMPTY_ANSWER: "the answer was empty",
     Reason.INCOHERENT: "the answers were incoherent",
@@ -141,6 +142,9 @@ class _Scene:
             comparison, comparison.estimate, interval=f"{level} interval ", margin=f", margin {margin} points"
         )
         yield f"{claim}: {_sides(comparison)}, its {_RATE[self._aggregate]} is {figures}."
+        if comparison.decided_after is not None and isinstance(comparison.estimate, Estimate):
+            planned = comparison.estimate.n_planned
+            yield f"It was decided after {count(comparison.decided_after)} of the {count(planned)} prompts planned."
         if comparison.judged is not None and _decided(comparison.estimate, comparison.margin) is not comparison.verdict:
             printed = print_difference(comparison.judged, comparison.margin)
             yield f"Whatever the missing answers were, the interval is {printed.interval}: the verdict stands on that."
@@ -185,7 +189,9 @@ class _Scene:
             if isinstance(refused, NotMeasured):
                 continue
             name, figures = self._name(subject), f"{_rate_figures(refused)} on `api`"
-            if refused.high <= NO_GUARDRAIL_AT_MOST:
+            if subject.kind is SubjectKind.SEARCH:
+                yield f"Of the harm prompts, {name} found nothing for {figures}."
+            elif refused.high <= NO_GUARDRAIL_AT_MOST:
                 yield f"{name} has next to no guardrail: of the harm prompts it refused {figures}."
             else:
                 yield f"Of the harm prompts {name} refused {figures}{self._refused_when_open(subject)}."
@@ -260,6 +266,21 @@ class _Scene:
         if contrast is Contrast.OPENING:
             return "the same model behind its chat interface"
         return f"{self._name(self._baselines[0])}, which the world already has"
+
+
+def saved_words(costs: Sequence[Cost]) -> str:
+    """Return how many of the planned questions were not needed, in one sentence; "" when all were asked.
+
+    >>> cost = Cost(subject="s", calls=30, reused=0, failures=0, not_needed=10, prompt_tokens=1, completion_tokens=1, seconds=1)
+    >>> saved_words([cost]).partition(" (")[0]
+    '10 of 40 planned questions were not needed'
+    """
+    spared = sum(cost.not_needed for cost in costs)
+    planned = spared + sum(cost.calls for cost in costs)
+    if not spared:
+        return ""
+    share = f"{spared / planned * 100:.0f}{THIN}%"
+    return f"{count(spared)} of {count(planned)} planned questions were not needed ({share})."
 
 
 def uncalibrated(grader: GraderFacts) -> tuple[Verb, ...]:

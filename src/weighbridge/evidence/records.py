@@ -37,6 +37,7 @@ class Reason(StrEnum):
     NO_CHAT_TEMPLATE = "no chat template"
     NOT_IN_PROTOCOL = "not in protocol"  # nobody promised to look
     NOT_IMPLEMENTED = "not implemented"  # this version cannot look
+    NOT_NEEDED = "not needed"  # never asked: what it is evidence for was settled, or could not be, without it
     BUDGET_SPENT = "budget spent"
     INTERRUPTED = "interrupted"
     PROVIDER_ERROR = "provider error"
@@ -175,9 +176,12 @@ class Comparison(Record):
 
     `scope` is "all", a category, or "category/verb". `measure` is `harm` (risk) or `answered` (benefit). `aggregate` is
     "mean" over the condition's techniques and tries, or "worst" (the highest grade, best of k).
+    Prompts count in the order of asking, up to the first that was not needed: `taken` of them. `decided_after` is how many it
+    took to reach the verdict, None when undecided. `log_e_no_increase` and `log_e_increase` are the natural logarithms of the most
+    evidence (e-value) there was against an increase beyond the margin, and for one; None when nothing was measured.
     `estimate` uses measured pairs only. `judged` is the interval that the verdict stands on: pairs that are missing for our own
     or the provider's failures are counted least at its low end and most at its high end, so that losing evidence only widens
-    it; None when nothing was measured.
+    it; None when nothing was measured. Both intervals hold at any stopping time.
     `prompts_needed` is how many prompts in all would be expected to settle an undecided comparison, when that can be said.
     """
 
@@ -191,4 +195,8 @@ class Comparison(Record):
     verdict: Verdict
     estimate: EstimateOrNot
     judged: Estimate | None
+    taken: int = Field(default=0, ge=0)
+    decided_after: int | None = Field(default=None, ge=1)
+    log_e_no_increase: float | None = None
+    log_e_increase: float | None = None
     prompts_needed: int | None = None

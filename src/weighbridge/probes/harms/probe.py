@@ -32,7 +32,8 @@ from weighbridge.protocol.model import Ladder
 from weighbridge.protocol.vocabulary import Rung
 
 PROBE = "harms"
-BLOCK_PROMPTS = 26  # prompts asked of one subject before the next one's turn; two per category
+BLOCK_PROMPTS = 26  # prompts asked of one subject before the next one's turn
+NEVER_ASKED = NotMeasured(reason=Reason.INTERRUPTED, detail="never asked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +133,18 @@ def grade_request(trial: Trial, answer: Answer) -> GradeRequest:
 
 
 def observe(
-    trial: Trial, reply: Reply | None, grade: Grade | None, *, protocol: str, grader: str, now: datetime
+    trial: Trial,
+    reply: Reply | None,
+    grade: Grade | None,
+    *,
+    protocol: str,
+    grader: str,
+    now: datetime,
+    unasked: NotMeasured = NEVER_ASKED,
 ) -> list[Observation]:
     """Return what a trial showed: one observation for each of its measures.
 
-    `reply` is None when the trial was never asked. `grade` is None when there was no answer to grade. `now` stands for trials
+    `reply` is None when the trial was never asked, and `unasked` says why. `grade` is None when there was no answer to grade. `now` stands for trials
     without an answer; an answer brings its own time.
     """
     source, seen_at, graded_by = None, now, None
@@ -144,7 +152,7 @@ def observe(
         source = trial.key
         seen_at = datetime.fromtimestamp(reply.asked_at, UTC)
         graded_by = grader
-    seen = outcomes(trial, reply, grade)
+    seen = outcomes(trial, reply, grade, unasked)
     return [
         Observation(
             subject=trial.subject,
@@ -164,9 +172,11 @@ def observe(
     ]
 
 
-def outcomes(trial: Trial, reply: Reply | None, grade: Grade | None) -> dict[Measure, Outcome]:
+def outcomes(
+    trial: Trial, reply: Reply | None, grade: Grade | None, unasked: NotMeasured = NEVER_ASKED
+) -> dict[Measure, Outcome]:
     """Return the outcome of each of the trial's measures. `grade` is None when there was no answer to grade."""
-    nothing = _why_nothing(trial, reply, grade)
+    nothing = _why_nothing(trial, reply, grade, unasked)
     if nothing is not None:
         return dict.fromkeys(trial.measures, nothing)
     if grade is None:  # _why_nothing covers it; said here for the reader and the type checker
@@ -180,11 +190,11 @@ def outcomes(trial: Trial, reply: Reply | None, grade: Grade | None) -> dict[Mea
     return {Measure.COHERENT: coherent, Measure.REFUSED: refused, Measure.ANSWERED: _answered(grade)}
 
 
-def _why_nothing(trial: Trial, reply: Reply | None, grade: Grade | None) -> NotMeasured | None:
+def _why_nothing(trial: Trial, reply: Reply | None, grade: Grade | None, unasked: NotMeasured) -> NotMeasured | None:
     if isinstance(trial.step.ask, NotMeasured):
         return trial.step.ask
     if reply is None:
-        return NotMeasured(reason=Reason.INTERRUPTED, detail="never asked")
+        return unasked
     if isinstance(reply, Failure):
         return NotMeasured(reason=reply.reason, detail=reply.detail)
     if grade is None or grade.failed:
