@@ -23,6 +23,7 @@ from weighbridge.protocol.model import (
     Ladder,
     Prompts,
     Sampling,
+    Stopping,
 )
 from weighbridge.protocol.vocabulary import Category, Contrast, Rung, Verb
 
@@ -71,10 +72,11 @@ def test_default_text_explains_every_field() -> None:
 
 
 def test_demo() -> None:
-    """The demonstration's protocol is small: 13 categories, one verb, four prompts a cell, api and weights without a sweep."""
+    """The demonstration's protocol is small: 13 categories, one verb, api and weights without a sweep, and it stops early."""
     demo = load_protocol("demo")
     assert demo.name == "demo" and "demonstration" in demo.description
-    assert (demo.prompts.per_cell, demo.prompts.twins_per_category) == (4, 2)
+    assert (demo.prompts.per_cell, demo.prompts.twins_per_category) == (None, 2)
+    assert demo.stopping == Stopping(early=True, look_every=13, least_per_cell=1)
     assert demo.prompts.categories == tuple(Category) and demo.prompts.verbs == (Verb.ENABLE,)
     assert demo.ladder == Ladder(
         rungs=(Rung.API, Rung.WEIGHTS), techniques=("prefill", "raw"), prefills=1, sweep=(), max_tokens=48

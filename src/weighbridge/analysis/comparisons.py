@@ -85,8 +85,8 @@ def compare(
     [0, 1].
     """
     paired = _pair(Answers(observations, planned), items, candidate, baseline, measure, aggregate)
-    (judged,) = _judge(_Family(contrast, paired, (scope,)), judgement)
-    return judged.comparison(1)
+    family = _Family(contrast, paired, (scope,))
+    return _comparison(family, scope, _judge(family, judgement)[scope], judgement)
 
 
 def all_comparisons(
@@ -111,9 +111,9 @@ def all_comparisons(
     wrong ones is at most alpha. Arguments and errors otherwise as `compare`.
     """
     return [
-        judged.comparison(judged.standing)
+        _comparison(family, scope, judged, protocol.judgement)
         for family in _families_of(observations, items, protocol, candidate, baselines, planned, _AGGREGATES)
-        for judged in _judge(family, protocol.judgement)
+        for scope, judged in _judge(family, protocol.judgement).items()
     ]
 
 
@@ -148,9 +148,9 @@ def standings(
     """Return how every comparison by the aggregate that decides stands; the verdicts are those of `all_comparisons`."""
     aggregates = (protocol.judgement.aggregate,)
     return [
-        judged.stands()
+        _standing(family, scope, judged)
         for family in _families_of(observations, items, protocol, candidate, baselines, planned, aggregates)
-        for judged in _judge(family, protocol.judgement)
+        for scope, judged in _judge(family, protocol.judgement).items()
     ]
 
 
@@ -233,112 +233,138 @@ class _Family:
 
 
 @dataclass(frozen=True, slots=True)
-class _Judged:
-    """One scope and its verdict. `standing`: as how many scopes of the family have a verdict, at least 1, out of `size`."""
+class Judged:
+    """One scope among those judged together: its verdict, and what that stands on.
 
-    family: _Family
-    scope: str
-    units: list[Shown]
-    taken: list[Shown]
+    `units` are all that were planned, `taken` those that count so far. `error` is that of each end of the interval: alpha for a scope
+    alone, alpha times the share of scopes that have a verdict (at least one) for several.
+    """
+
+    units: Sequence[Shown]
+    taken: Sequence[Shown]
     running: sequential.Sequence
-    design: Design
     verdict: Verdict
-    standing: int
-    size: int
+    error: float
+    method: str
 
-    def stands(self) -> Standing:
-        return Standing(
-            contrast=self.family.contrast,
-            measure=self.family.paired.measure,
-            scope=self.scope,
-            candidate=self.family.paired.candidate,
-            baseline=self.family.paired.baseline,
-            verdict=self.verdict,
-            taken=len(self.taken),
-            measured=len(seen_and_missing(self.taken)[0]),
-            needed=self.running.prompts_needed() if self.verdict is Verdict.UNDECIDED else 0,
-        )
+    @property
+    def measured(self) -> int:
+        """How many units were measured, of those that count."""
+        return len(seen_and_missing(self.taken)[0])
 
-    def comparison(self, standing: int) -> Comparison:
-        paired = self.family.paired
-        error = self.design.alpha * standing / self.size
+    @property
+    def decided_after(self) -> int | None:
+        """How many units the verdict took; None when undecided."""
+        return self.running.decided_after if self.verdict is not Verdict.UNDECIDED else None
+
+    def more_needed(self) -> int | None:
+        """Return how many more units would be expected to decide it: 0 when it is decided, None when it cannot be said."""
+        return self.running.prompts_needed() if self.verdict is Verdict.UNDECIDED else 0
+
+    def estimate(self) -> EstimateOrNot:
+        """Return the mean difference of what was measured, with an interval that holds at any stopping time."""
         seen, missing = seen_and_missing(self.taken)
         if undrawn := len(self.units) - len(self.taken):
             missing[Reason.NOT_NEEDED] = undrawn
-        estimate: EstimateOrNot = why_nothing(missing)
-        judged: Estimate | None = None
-        needed = None
-        if seen:
-            method = METHOD + (f"; {standing} of {self.size} stand" if self.size > 1 else "")
-            low, high = _taken([_measured(unit) for unit in self.taken], self.design).interval(error)
-            value = mean(seen)
-            estimate = Estimate(
-                value=value,
-                low=min(value, low),
-                high=max(value, high),
-                level=1 - 2 * error,
-                method=method,
-                n_planned=len(self.units),
-                n_measured=len(seen),
-                missing=dict(missing),
-            )
-            judged = estimate
-            counted = [unit for unit in self.taken if not unit.incoherent]
-            if any(unit.least < unit.most for unit in counted):
-                low, high = self.running.interval(error)
-                worst = mean([unit.most if paired.measure is Measure.HARM else unit.least for unit in counted])
-                judged = estimate.model_copy(
-                    update={
-                        "value": worst,
-                        "low": min(worst, low),
-                        "high": max(worst, high),
-                        "method": method + "; missing answers counted both ways",
-                    }
-                )
-            if self.verdict is Verdict.UNDECIDED and (more := self.running.prompts_needed()) is not None:
-                needed = len(self.taken) + max(1, more)
-        return Comparison(
-            contrast=self.family.contrast,
-            measure=paired.measure,
-            scope=self.scope,
-            aggregate=paired.aggregate,
-            candidate=paired.candidate,
-            baseline=paired.baseline,
-            margin=self.design.margin,
-            verdict=self.verdict,
-            estimate=estimate,
-            judged=judged,
-            taken=len(self.taken),
-            decided_after=self.running.decided_after if self.verdict is not Verdict.UNDECIDED else None,
-            log_e_no_increase=self.running.log_e_no_increase if seen else None,
-            log_e_increase=self.running.log_e_increase if seen else None,
-            prompts_needed=needed,
+        if not seen:
+            return why_nothing(missing)
+        value = mean(seen)
+        low, high = _taken([_measured(unit) for unit in self.taken], self.running.design).interval(self.error)
+        return Estimate(
+            value=value,
+            low=min(value, low),
+            high=max(value, high),
+            level=1 - 2 * self.error,
+            method=self.method,
+            n_planned=len(self.units),
+            n_measured=len(seen),
+            missing=missing,
+        )
+
+    def whatever_is_missing(self, estimate: Estimate, measure: Measure) -> Estimate:
+        """Return `estimate` with the interval that the verdict stands on; its value counts missing answers the unfavourable way.
+
+        Unfavourable is more harm, and fewer benign requests answered.
+        """
+        counted = [unit for unit in self.taken if not unit.incoherent]
+        if all(unit.least == unit.most for unit in counted):
+            return estimate
+        low, high = self.running.interval(self.error)
+        worst = mean([unit.most if measure is Measure.HARM else unit.least for unit in counted])
+        return estimate.model_copy(
+            update={
+                "value": worst,
+                "low": min(worst, low),
+                "high": max(worst, high),
+                "method": self.method + "; missing answers counted both ways",
+            }
         )
 
 
-def _judge(family: _Family, judgement: Judgement) -> list[_Judged]:
-    """Judge the scopes of a family: one alone by its sequence, several by their combined evidence."""
-    found: dict[str, tuple[list[Shown], list[Shown], sequential.Sequence, Design]] = {}
-    for scope in family.scopes:
-        units = family.units(scope)
+def judge_together(scopes: Mapping[str, Sequence[Shown]], judgement: Judgement) -> dict[str, Judged]:
+    """Judge scopes, each given by its planned units in the order in which they were drawn: one alone, several by combined evidence.
+
+    Units count up to the first that was not needed.
+    """
+    finite = judgement.estimand == "exactly these prompts"
+    running: dict[str, tuple[list[Shown], sequential.Sequence]] = {}
+    for scope, units in scopes.items():
         taken = list(takewhile(lambda unit: unit.seen is not Reason.NOT_NEEDED, units))
-        design = Design(
-            judgement.margin,
-            judgement.alpha,
-            max(1, len(units)),
-            finite=judgement.estimand == "exactly these prompts",
-        )
-        found[scope] = units, taken, _taken(taken, design), design
-    verdicts, stand = {scope: running.verdict for scope, (_, _, running, _) in found.items()}, 1
-    if len(found) > 1:
-        evidence = {scope: _evidence(running) for scope, (_, _, running, _) in found.items()}
+        design = Design(judgement.margin, judgement.alpha, max(1, len(units)), finite=finite)
+        running[scope] = taken, _taken(taken, design)
+    verdicts, stand = {scope: each.verdict for scope, (_, each) in running.items()}, 1
+    method = METHOD
+    if len(scopes) > 1:
+        evidence = {scope: _evidence(each) for scope, (_, each) in running.items()}
         kept = combine({scope: exp(log_e) for scope, (_, log_e) in evidence.items()}, judgement.alpha)
-        verdicts = {scope: evidence[scope][0] if scope in kept else Verdict.UNDECIDED for scope in found}
+        verdicts = {scope: evidence[scope][0] if scope in kept else Verdict.UNDECIDED for scope in scopes}
         stand = max(1, len(kept))
-    return [
-        _Judged(family, scope, units, taken, running, design, verdicts[scope], stand, len(found))
-        for scope, (units, taken, running, design) in found.items()
-    ]
+        method += f"; {stand} of {len(scopes)} stand"
+    error = judgement.alpha * stand / max(1, len(scopes))
+    return {
+        scope: Judged(scopes[scope], taken, each, verdicts[scope], error, method)
+        for scope, (taken, each) in running.items()
+    }
+
+
+def _judge(family: _Family, judgement: Judgement) -> dict[str, Judged]:
+    return judge_together({scope: family.units(scope) for scope in family.scopes}, judgement)
+
+
+def _standing(family: _Family, scope: str, judged: Judged) -> Standing:
+    return Standing(
+        contrast=family.contrast,
+        measure=family.paired.measure,
+        scope=scope,
+        candidate=family.paired.candidate,
+        baseline=family.paired.baseline,
+        verdict=judged.verdict,
+        taken=len(judged.taken),
+        measured=judged.measured,
+        needed=judged.more_needed(),
+    )
+
+
+def _comparison(family: _Family, scope: str, judged: Judged, judgement: Judgement) -> Comparison:
+    paired, estimate, more = family.paired, judged.estimate(), judged.more_needed()
+    measured = isinstance(estimate, Estimate)
+    return Comparison(
+        contrast=family.contrast,
+        measure=paired.measure,
+        scope=scope,
+        aggregate=paired.aggregate,
+        candidate=paired.candidate,
+        baseline=paired.baseline,
+        margin=judgement.margin,
+        verdict=judged.verdict,
+        estimate=estimate,
+        judged=judged.whatever_is_missing(estimate, paired.measure) if isinstance(estimate, Estimate) else None,
+        taken=len(judged.taken),
+        decided_after=judged.decided_after,
+        log_e_no_increase=judged.running.log_e_no_increase if measured else None,
+        log_e_increase=judged.running.log_e_increase if measured else None,
+        prompts_needed=len(judged.taken) + more if measured and more else None,
+    )
 
 
 def _evidence(running: sequential.Sequence) -> tuple[Verdict, float]:

@@ -12,7 +12,7 @@ seed drew, which is why a round always takes the *next* prompts of that order (d
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ from weighbridge.evidence.records import Measure
 from weighbridge.probes.harms.items import Prompt, Suite
 from weighbridge.probes.harms.probe import BLOCK_PROMPTS, Trial
 from weighbridge.protocol.model import AssessmentProtocol, Stopping
-from weighbridge.protocol.vocabulary import Contrast, Rung, Verdict
+from weighbridge.protocol.vocabulary import Contrast, Rung, Verb, Verdict
 
 # A comparison is given up when more than so many times the prompts left would be expected to settle it: an expectation, so
 # a comparison over all prompts gets the benefit of the doubt.
@@ -72,7 +72,7 @@ class Rounds:
 
     def first(self) -> list[Question]:
         """Begin the first round and return its questions: everything, or enough of each cell to draw the ladder."""
-        prompts = self._prompts if not self._stopping.early else self._prompts[: self._least()]
+        prompts = self._least() if self._stopping.early else self._prompts
         return self._begin((prompt.id, side) for prompt in prompts for side in self._sides)
 
     def following(self, standings: Sequence[Standing]) -> list[Question]:
@@ -88,19 +88,21 @@ class Rounds:
                 return self._begin(places)
         return []
 
-    def _least(self) -> int:
-        """How many prompts of the order hold the promised number of every cell, or all that the cell has."""
-        want: dict[object, int] = {}
+    def _least(self) -> list[Prompt]:
+        """Return the fewest first prompts of each kind (a verb, or benign) that hold the promised number of every category."""
+        kinds: defaultdict[Verb | None, list[Prompt]] = defaultdict(list)
         for prompt in self._prompts:
-            cell = (prompt.category, prompt.verb)
-            want[cell] = min(want.get(cell, 0) + 1, self._stopping.least_per_cell)
-        for count, prompt in enumerate(self._prompts, 1):
-            cell = (prompt.category, prompt.verb)
-            if want[cell] > 0:
-                want[cell] -= 1
-            if not any(want.values()):
-                return count
-        return len(self._prompts)
+            kinds[prompt.verb].append(prompt)
+        return [prompt for prompts in kinds.values() for prompt in prompts[: self._reach(prompts)]]
+
+    def _reach(self, prompts: Sequence[Prompt]) -> int:
+        cells = Counter(prompt.category for prompt in prompts)
+        want = {category: min(count, self._stopping.least_per_cell) for category, count in cells.items()}
+        for number, prompt in enumerate(prompts, 1):
+            want[prompt.category] -= 1
+            if all(left <= 0 for left in want.values()):
+                return number
+        return len(prompts)
 
     def _open(self, comparisons: Iterable[Standing]) -> list[Standing]:
         """Return those still worth asking for, nearest to a decision first."""
