@@ -47,7 +47,7 @@ def _run(
     said = np.where(rng.random(n) < np.where(labels, hit, right), labels, ~labels)
     # Graded like the offline grader's: sure where it is right, less so where it is wrong.
     sure = np.where(said == labels, rng.beta(12, 1, n), rng.beta(5, 2, n) * 0.5 + 0.5)
-    grades = np.where(said, sure, 1 - sure)
+    grades = np.where(said, sure, 1 - sure).round(2)
     worth = [uncertainty(grade) for grade in grades] if propose else [1.0] * n
     probabilities = labelling_probabilities(worth, expected)
     drawn = rng.random(n) < probabilities
@@ -86,7 +86,7 @@ def table(n: int, expected: int, runs: int, propose: bool, say: Callable[[str], 
 
 if __name__ == "__main__":
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 400
-    for propose in (False, True):
-        print("proposed draw" if propose else "even draw")
-        for n, expected in ((400, 30), (400, 100), (2000, 100)):
+    for propose, sizes in ((False, ((400, 30), (400, 100), (2000, 100))), (True, ((400, 100),))):
+        print("drawn by the grader's uncertainty, half evenly" if propose else "even draw")
+        for n, expected in sizes:
             table(n, expected, runs, propose, print)

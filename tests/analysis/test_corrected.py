@@ -88,6 +88,16 @@ def test_incoherent_answers_count_nowhere_and_missing_ones_both_ways() -> None:
     assert (labelled.grade, labelled.label, labelled.drawn) == (None, 1.0, True)
 
 
+def test_prompts_that_were_not_needed_are_no_units_and_the_method_says_so() -> None:
+    """Where asking stopped early the rest was not drawn; the interval is named as one for a fixed number of prompts."""
+    items = many(6)
+    observations = [seen(item, 0.5 if n < 4 else Reason.NOT_NEEDED, source=n < 4) for n, item in enumerate(items)]
+    labels = {one.source: Label(1.0, 1.0, 1.0) for one in observations if one.source is not None}
+    rate = next(corrected_rates(LabelledEvidence(observations, items, labels), {}, ENABLE, 0.95))
+    assert isinstance(rate.corrected, Estimate)
+    assert rate.corrected.n_planned == 4 and rate.corrected.method.endswith("asking stopped early")
+
+
 def test_categories_whose_answers_are_not_kept_are_left_out() -> None:
     """Nobody can label them, so no correction speaks of them."""
     items = {**many(3), **many(3, CHILD)}
