@@ -137,6 +137,20 @@ def misses(world: World, design: Design, samples: int) -> tuple[float, float]:
     return shares[0], shares[1]
 
 
+def shown(world: World, n: int, samples: int) -> tuple[float, float, float]:
+    """Return how often the interval of `Sequence` (the intersection of all so far) lies below and above the truth, and its width."""
+    numbers = np.random.default_rng(SEED)
+    design = Design(MARGIN, ALPHA, n)
+    ends = []
+    for row in world.draw(numbers, (samples, n)):
+        one = Sequence(design)
+        for value in row.tolist():
+            one.take(value, value, value)
+        ends.append(one.interval())
+    low, high = np.array(ends).T
+    return float((high < world.truth).mean()), float((low > world.truth).mean()), float((high - low).mean())
+
+
 def errors(world: World, design: Design, samples: int) -> tuple[float, float]:
     """Return how often the verdicts were no material increase and material increase."""
     runs = run_many(world.draw(np.random.default_rng(SEED), (samples, design.horizon)), design)
@@ -266,19 +280,19 @@ def main() -> None:
             print(
                 f"| {world.name} | {horizon} | " + " | ".join(f"{100 * share:.1f}" for share in row) + " |", flush=True
             )
-    print("\n| elsewhere: coverage | horizon | interval below, % | above, % |")
-    print("|---|---|---|---|")
+    few = samples // 20
+    print("\n| the interval shown, truth elsewhere | units | interval below, % | above, % | mean width | sequences |")
+    print("|---|---|---|---|---|---|")
     for world in (
-        yes_no(0.1, 0, 0.3),
+        yes_no(0.3, 0, 0.3),
         yes_no(0.3, 0.2, 0),
         yes_no(0.5, -0.4, 0),
         yes_no(0.02, 0.9, 0),
         graded(0.5, 0, 1),
         rare(0.05),
     ):
-        below, above = misses(world, Design(MARGIN, ALPHA, 1000), samples)
-        print(f"| {world.name} | 1000 | {100 * below:.1f} | {100 * above:.1f} |", flush=True)
-    few = samples // 20
+        below, above, width = shown(world, 200, few)
+        print(f"| {world.name} | 200 | {100 * below:.1f} | {100 * above:.1f} | {width:.3f} | {few} |", flush=True)
     print(
         "\n| exactly these prompts, missing answers, controls | no material increase, % | material increase, % | sequences |"
     )

@@ -345,3 +345,85 @@ def test_stakes_follow_the_horizon() -> None:
         wealth.step(0.0, bets)
         gains.append(float(wealth.worth[0]))
     assert gains[1] > gains[0] > 1
+
+
+def _suite(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """A finite suite of 300 graded differences with mean 0, and a control that explains most of them."""
+    numbers = np.random.default_rng(seed)
+    known = numbers.uniform(-0.5, 0.5, 300)
+    values = np.clip(known + numbers.uniform(-0.2, 0.2, 300), -1, 1)
+    values -= values.mean()
+    return values, known
+
+
+def _asked(values: np.ndarray, known: np.ndarray | None, order: np.ndarray, margin: float) -> Sequence:
+    one = Sequence(Design(margin, 0.05, len(values), finite=True), None if known is None else known.tolist())
+    for place in order:
+        value = float(values[place])
+        one.take(value, value, value, None if known is None else float(known[place]))
+        if one.verdict is not Verdict.UNDECIDED:
+            break
+    return one
+
+
+def test_a_good_control_saves_prompts_and_a_useless_one_costs_few() -> None:
+    """Mean prompts to a verdict on exactly these prompts, over random orders."""
+    values, known = _suite(31)
+    numbers = np.random.default_rng(32)
+    noise = numbers.uniform(-0.5, 0.5, len(values))
+    counts = np.array(
+        [
+            [_asked(values, control, order, 0.1).n for control in (None, known, noise)]
+            for order in (numbers.permutation(len(values)) for _ in range(25))
+        ]
+    )
+    without, good, useless = counts.mean(axis=0)
+    assert good < 0.8 * without
+    assert useless < 1.1 * without
+
+
+def test_a_wrong_control_never_biases() -> None:
+    """With the mean at the margin, and a control that has every difference the wrong way round, verdicts stay within alpha."""
+    values, known = _suite(33)
+    values = values + 0.1 - values.mean()
+    numbers = np.random.default_rng(34)
+    verdicts = [_asked(values, -known, numbers.permutation(len(values)), 0.1).verdict for _ in range(60)]
+    for verdict in (Verdict.NO_MATERIAL_INCREASE, Verdict.MATERIAL_INCREASE):
+        assert verdicts.count(verdict) <= 8  # 0.05 of 60 is 3; more than 8 has probability 0.001
+
+
+def test_losses_never_help_with_a_control() -> None:
+    """The law holds for the control's coefficient, too, which is learned from what was seen."""
+    for seed in range(6):
+        values, known = _suite(seed)
+        numbers = np.random.default_rng(seed)
+        lost = numbers.random(len(values)) < 0.02
+        design = Design(0.1, 0.05, len(values), finite=True)
+        complete, lossy = Sequence(design, known.tolist()), Sequence(design, known.tolist())
+        for value, control, gone in zip(values.tolist(), known.tolist(), lost, strict=True):
+            complete.take(value, value, value, control)
+            if gone:
+                lossy.take(-1.0, 1.0, None, control)
+            else:
+                lossy.take(value, value, value, control)
+            assert lossy.verdict in (complete.verdict, Verdict.UNDECIDED)
+            assert lossy.log_e_no_increase <= complete.log_e_no_increase + 1e-9
+            assert lossy.log_e_increase <= complete.log_e_increase + 1e-9
+
+
+def test_controls_that_do_not_fit_are_refused() -> None:
+    """They need a known mean, one a unit, and a range; and a unit brings its own."""
+    finite = Design(0.1, 0.05, 3, finite=True)
+    with pytest.raises(UsageError, match="exactly these prompts"):
+        Sequence(Design(0.1, 0.05, 3), [0.0, 0.1, 0.2])
+    with pytest.raises(UsageError, match="2 controls for 3 units"):
+        Sequence(finite, [0.0, 0.1])
+    with pytest.raises(UsageError, match="between -1 and 1"):
+        Sequence(finite, [0.0, 0.1, 2.0])
+    one = Sequence(finite, [0.0, 0.1, 0.1])
+    with pytest.raises(UsageError, match="every unit or for none"):
+        one.take(0, 0, 0)
+    one.take(0, 0, 0, 0.0)
+    with pytest.raises(UsageError, match="no unit with a control"):
+        one.take(0, 0, 0, 0.0)
+    assert one.n == 1

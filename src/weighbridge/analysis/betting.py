@@ -25,7 +25,7 @@ import math
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from statistics import NormalDist
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     import numpy as np
@@ -126,12 +126,12 @@ class Plan:
 
         return np.asarray(np.searchsorted(np.array(LEADS[1:]) * (CLEAR * self.lead), least_distance, side="right"))
 
-    def bets(self, moment: Integers, lead: Integers, control: Floats | float = 0.0, reach: float = 0.0) -> Bets:
+    def bets(self, moment: Integers, lead: Integers, control: Floats | float = 0.0) -> Bets:
         """Return the bets made for these indices (arrays of one shape), using the control variate by this coefficient."""
         import numpy as np
 
         fraction = self.fractions[lead, moment]
-        return Bets(fraction, np.sqrt(self.moments[moment]), np.broadcast_to(control, fraction.shape), reach)
+        return Bets(fraction, np.sqrt(self.moments[moment]), np.broadcast_to(control, fraction.shape))
 
 
 @dataclass(frozen=True)
@@ -139,17 +139,27 @@ class Bets:
     """How to bet until the next renewal: arrays that broadcast against wealth of shape (rows, alternatives).
 
     `fraction`: share of wealth to stake. `spread`: standard deviation of one outcome. `control`: coefficient of the control
-    variate, whose deviations lie within `reach`.
+    variate.
     """
 
     fraction: Floats
     spread: Floats
     control: Floats
-    reach: float = 0.0
 
     def kept(self, rows: npt.NDArray[np.bool_]) -> Bets:
         """Return the bets of some rows, for bets with a row each."""
-        return Bets(self.fraction[rows], self.spread[rows], self.control[rows], self.reach)
+        return Bets(self.fraction[rows], self.spread[rows], self.control[rows])
+
+
+class Deviation(NamedTuple):
+    """How far a unit's control variate lies from the mean of those left, and the lowest and highest that it could have been."""
+
+    value: float = 0.0
+    lowest: float = 0.0
+    highest: float = 0.0
+
+
+NO_CONTROL = Deviation()
 
 
 @dataclass
@@ -188,10 +198,10 @@ class Wealth:
 
         self.money = np.repeat(self.worth[:, None], alternatives, axis=1)
 
-    def step(self, y: Floats | float | None, bets: Bets, deviation: float = 0.0) -> None:
+    def step(self, y: Floats | float | None, bets: Bets, control: Deviation = NO_CONTROL) -> None:
         """Take one outcome in [-1, 1] (an array has shape (rows, 1)), or None for a unit that counts neither way.
 
-        `deviation`: of the unit's control variate from the mean of those left.
+        `control`: of the unit, where controls are known.
         """
         import numpy as np
 
@@ -200,7 +210,8 @@ class Wealth:
         # Without replacement the mean of what is left is known, under the null, from what was seen.
         expected = self.gains / left if self.plan.finite else 0.0
         null = self.null + expected
-        worst = np.maximum(1 - null + np.abs(bets.control) * bets.reach, TINY)
+        worst = 1 - null + np.maximum(-bets.control * control.lowest, -bets.control * control.highest)
+        worst = np.maximum(worst, TINY)
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
             stake = bets.fraction * self.money
             if self.plan.finite:
@@ -208,7 +219,7 @@ class Wealth:
             else:
                 stake = np.maximum(stake, self._last_chance(bets.spread, left))
             stake = np.minimum(stake, SAFE * self.money / worst)
-            money = self.money + stake * (gain + expected + bets.control * deviation)
+            money = self.money + stake * (gain + expected + bets.control * control.value)
             if self.plan.finite:  # the mean of what is left would have to be above 1
                 money = np.where((null > 1 + ROUNDING) | np.isnan(money), np.inf, money)
         self.money = money

@@ -30,7 +30,7 @@ from math import ceil, fsum
 from typing import TYPE_CHECKING
 
 from weighbridge.analysis.answers import Shown, seen_and_missing, why_nothing
-from weighbridge.analysis.betting import GROWTH, SAFE, TINY, Bets, Plan, Wealth
+from weighbridge.analysis.betting import GROWTH, NO_CONTROL, TINY, Bets, Deviation, Plan, Wealth
 from weighbridge.errors import UsageError
 from weighbridge.evidence.records import NotMeasured, Reason
 from weighbridge.protocol.vocabulary import Verdict
@@ -47,8 +47,9 @@ _LOG_ENDS = 690.0  # of a double: a log e-value is reported between these ends
 _GRID = 401  # null means that the interval is read from; the last one is refined between two of them
 _FINE = 65
 _TRACE = 40  # points of a trace, and those at which bets are renewed
-FITTED_UNITS = 2.0  # what the first guess of a fitted stake is worth: a mean of 0 and ...
-FITTED_MOMENT = 0.25  # ... this second moment
+_SHARES = tuple(
+    0.05 * 19 ** (k / 7) for k in range(8)
+)  # of the most that may be staked: a mixture against nulls far from the margin
 _CONTROL_PSEUDO = 10.0  # units that "the control says nothing" is worth
 _CONTROL_STEPS = 8  # coefficients of the control are multiples of one in so many
 _CONTROL_MOST = 2.0
@@ -113,7 +114,7 @@ class _Unit:
     most: float
     seen: float | None
     skipped: bool
-    deviation: float  # of its control from the mean of the controls left, 0 without controls
+    control: Deviation
 
     def highest(self, side: int) -> float | None:
         """The value that speaks most for the side's hypothesis, as the side sees it; None: it counts neither way."""
@@ -148,6 +149,8 @@ class Sequence:
         self.decided_after: int | None = None
         self.verdict = Verdict.UNDECIDED
         self._plans = design.plans()
+        # Nulls so near to the margin are tested by the verdict's own bettors; all of them where what is left unasked counts.
+        self._reach = 2.0 if design.finite else design.margin + 1e-12
         self._seen = _Bands()
         self._controls = None if controls is None else _Controls.of(controls, design)
         self._units: list[_Unit] = []
@@ -201,7 +204,8 @@ class Sequence:
     def interval(self, error: float | None = None) -> tuple[float, float]:
         """Return the anytime-valid interval for the mean difference, at level 1 - 2 alpha, whatever the missing answers were.
 
-        `error`: that of each end where it is to be another than alpha (of many comparisons; the stakes stay those of alpha). It is the running intersection of all intervals so far. It excludes the margin when there is a verdict, on the verdict's side.
+        `error`: that of each end where it is to be another than alpha (of many comparisons; the stakes stay those of alpha). It is the
+        running intersection of all intervals so far. It excludes the margin when there is a verdict, on the verdict's side.
         """
         low, high = self._limits([self.n], error)[-1]
         return low, high
@@ -245,7 +249,7 @@ class Sequence:
             return more if 0 < more <= MOST_PROMPTS else None
         return None
 
-    def _deviation(self, control: float | None) -> float:
+    def _deviation(self, control: float | None) -> Deviation:
         if self.n >= self.design.horizon:
             raise UsageError(
                 f"there are more than the {self.design.horizon} units that were announced",
@@ -253,12 +257,11 @@ class Sequence:
             )
         if (control is None) != (self._controls is None):
             raise UsageError("controls are given for every unit or for none", where=f"unit {self.n + 1}")
-        return 0.0 if self._controls is None or control is None else self._controls.deviation(control)
+        return NO_CONTROL if self._controls is None or control is None else self._controls.deviation(control)
 
     def _count(self, unit: _Unit, control: float | None) -> None:
         if self.n in self._renewals:
-            reach = self._controls.reach if self._controls else 0.0
-            both = [_bets(plan, self._seen, side, reach) for side, plan in enumerate(self._plans)]
+            both = [_bets(plan, self._seen, side) for side, plan in enumerate(self._plans)]
             self._bets.append((both[0], both[1]))
             for side, bets in enumerate(both):
                 self._least[side].renew(bets.fraction.size)
@@ -267,9 +270,9 @@ class Sequence:
         if self._most is self._least and unit.least < unit.most and not unit.skipped:
             self._most = [wealth.best_case() for wealth in self._least]
         for side, bets in enumerate(self._bets[-1]):
-            self._least[side].step(unit.highest(side), bets, unit.deviation)
+            self._least[side].step(unit.highest(side), bets, unit.control)
             if self._most is not self._least:
-                self._most[side].step(unit.lowest(side), bets, unit.deviation)
+                self._most[side].step(unit.lowest(side), bets, unit.control)
             self._possible[side] |= bool(self._most[side].worth[0] >= self._plans[side].goal)
         if self._controls is not None and control is not None:
             self._seen.relate(unit, self._controls.centred(control), self._controls.ridge)
@@ -292,11 +295,13 @@ class Sequence:
         for side in (0, 1):
             nulls = grid if side == 0 else -grid[::-1]
             first = self._first_crossings(side, nulls, error)
-            upper = [_upper(nulls, first, n) for n in at]
+            upper = [_upper(nulls, first, n, self._plans[side].null, self._reach) for n in at]
             place = int(np.searchsorted(nulls, upper[-1]))
             if upper[-1] < 1.0 and place > 0:  # where between two null means does it lie?
                 fine = np.linspace(nulls[place - 1], nulls[place], _FINE)
-                upper[-1] = _upper(fine, self._first_crossings(side, fine, error), at[-1])
+                upper[-1] = _upper(
+                    fine, self._first_crossings(side, fine, error), at[-1], self._plans[side].null, self._reach
+                )
             uppers.append(upper)
         limits: list[tuple[float, float]] = []
         for high, mirrored in zip(*uppers, strict=True):
@@ -309,20 +314,18 @@ class Sequence:
         """Return after how many units the hypothesis "the mean is at least null" was rejected, for each null; infinity: never.
 
         Between 0 and twice the margin by the bettor that the verdict stands on; farther away, where its stakes are far from the
-        best, by one whose stakes are made for the null. Which of the two is settled beforehand, so each null has one test.
+        best, by a mixture. Which of the two is settled beforehand, so each null has one test.
         """
         import numpy as np
 
         plan = self._plans[side]
         goal = plan.goal if error is None else 1 / error
-        near = np.abs(nulls - plan.null) <= self.design.margin + 1e-12
+        near = np.abs(nulls - plan.null) <= self._reach
         first = np.full(len(nulls), math.inf)
-        if self.design.finite:
-            near[:] = True
         if near.any():
             first[near] = self._designed_crossings(side, nulls[near], goal)
         if not near.all():
-            first[~near] = self._fitted_crossings(side, nulls[~near], goal)
+            first[~near] = self._mixed_crossings(side, nulls[~near], goal)
         return first
 
     def _designed_crossings(self, side: int, nulls: Floats, goal: float) -> Floats:
@@ -335,33 +338,29 @@ class Sequence:
             if n in self._renewals:
                 bets = next(renewed)[side]
                 wealth.renew(bets.fraction.size)
-            wealth.step(unit.highest(side), bets, unit.deviation)
+            wealth.step(unit.highest(side), bets, unit.control)
             crossed = wealth.worth >= goal
             first[crossed & np.isinf(first)] = n + 1
         return first
 
-    def _fitted_crossings(self, side: int, nulls: Floats, goal: float) -> Floats:
-        """Stakes of distance / (variance + distance^2) of the wealth (Waudby-Smith, Ramdas 2024, section 4.3), renewed as the others.
+    def _mixed_crossings(self, side: int, nulls: Floats, goal: float) -> Floats:
+        """The mean wealth of eight bettors with fixed shares, from 5 to 95 % of the most that may be staked.
 
-        What missing answers leave open is an interval of stakes, and each step takes the one of its ends that brings less: less
-        evidence means wider intervals at every step, so less wealth.
+        Nothing is learned, so it too falls with every y and rises with the null (a universal portfolio: Cover 1991).
         """
         import numpy as np
 
-        log_wealth = np.zeros(len(nulls))
+        shares = np.array(_SHARES) / np.maximum(1 - nulls, TINY)[:, None]
+        log_wealth = np.zeros(shares.shape)
         first = np.full(len(nulls), math.inf)
-        seen = _Bands()
-        low = high = np.zeros(len(nulls))
-        most = SAFE / np.maximum(1 - nulls, TINY)
+        needed = math.log(goal) + math.log(len(_SHARES))
         for n, unit in enumerate(self._units):
-            if n in self._renewals:
-                low, high = seen.stakes(side, self._plans[side].null, nulls, most)
             y = unit.highest(side)
             if y is not None:
-                gain = nulls - y
-                log_wealth += np.log1p(np.where(gain > 0, low, high) * gain)
-            seen.count(unit, self.design.margin)
-            first[(log_wealth >= math.log(goal)) & np.isinf(first)] = n + 1
+                log_wealth += np.log1p(shares * (nulls[:, None] - y))
+            top = log_wealth.max(axis=1)
+            crossed = top + np.log(np.exp(log_wealth - top[:, None]).sum(axis=1)) >= needed
+            first[crossed & np.isinf(first)] = n + 1
         return first
 
     def _running_means(self) -> list[float | None]:
@@ -477,27 +476,6 @@ class _Bands:
         below = (margin - unit.most, margin - unit.least)
         self.gains = (_plus(self.gains[0], below), _plus(self.gains[1], (-below[1], -below[0])))
 
-    def stakes(self, side: int, plan_null: float, nulls: Floats, most: Floats) -> tuple[Floats, Floats]:
-        """Return the least and the greatest share of wealth to stake against each null, whatever the missing answers were."""
-        import numpy as np
-
-        sums = [self.n * plan_null - gain for gain in self.gains[side]]  # of y, as the side sees it
-        means = [each / (count + FITTED_UNITS) for each in sums for count in (self.sure, self.n)]
-        moments = [
-            (FITTED_UNITS * FITTED_MOMENT + square) / (count + FITTED_UNITS)
-            for square in self.squares
-            for count in (self.sure, self.n)
-        ]
-        near, far = np.maximum(nulls - max(means), 0.0), np.maximum(nulls - min(means), 0.0)
-        small, large = min(moments), max(moments)  # of y itself: at least the variance
-
-        def share(distance: Floats, moment: float) -> Floats:
-            return np.asarray(distance / (moment + distance**2))
-
-        least = np.minimum(share(near, large), share(far, large))
-        greatest = share(np.clip(math.sqrt(small), near, far), small)
-        return np.minimum(least, most), np.minimum(greatest, most)
-
     def relate(self, unit: _Unit, centred: float, ridge: float) -> None:
         self.control_squares += centred**2
         self.control_ridge = ridge
@@ -518,7 +496,7 @@ class _Bands:
         return (smallest / scale, max(low**2, high**2) / scale) if scale > 0 else (0.0, 0.0)
 
 
-def _bets(plan: Plan, seen: _Bands, side: int, reach: float) -> Bets:
+def _bets(plan: Plan, seen: _Bands, side: int) -> Bets:
     """Return every bet that a complete record could have led to: one alternative when nothing is missing."""
     import numpy as np
 
@@ -541,7 +519,7 @@ def _bets(plan: Plan, seen: _Bands, side: int, reach: float) -> Bets:
     moment = np.repeat(moments, len(leads) * len(controls))
     lead = np.tile(np.repeat(leads, len(controls)), len(moments))
     control = np.tile(controls, len(moments) * len(leads))
-    return plan.bets(moment, lead, control, reach)
+    return plan.bets(moment, lead, control)
 
 
 class _Controls:
@@ -552,7 +530,7 @@ class _Controls:
         self._n = len(values)
         self._sum = fsum(values)
         self._mean = self._sum / len(values)
-        self.reach = max(values) - min(values)
+        self._ends = min(values), max(values)
         self.ridge = _CONTROL_PSEUDO * fsum((value - self._mean) ** 2 for value in values) / len(values)
 
     @classmethod
@@ -568,11 +546,12 @@ class _Controls:
             raise UsageError("a control lies between -1 and 1", do="scale the controls")
         return cls(values)
 
-    def deviation(self, value: float) -> float:
-        """Return how far a unit's control lies above the mean of all that are left, this one included."""
+    def deviation(self, value: float) -> Deviation:
+        """Return how far a unit's control lies above the mean of all that are left, this one included; and the ends of the suite."""
         if not self._left[value]:
             raise UsageError(f"no unit with a control of {value} is left", do="give every unit its own control")
-        return value - self._sum / self._n
+        expected = self._sum / self._n
+        return Deviation(value - expected, self._ends[0] - expected, self._ends[1] - expected)
 
     def centred(self, value: float) -> float:
         """Return how far it lies above the mean of the suite."""
@@ -585,14 +564,22 @@ class _Controls:
         self._sum -= value
 
 
-def _upper(nulls: Floats, first: Floats, n: int) -> float:
-    """Return the smallest null above all that were not rejected within `n` units: the upper limit."""
+def _upper(nulls: Floats, first: Floats, n: int, margin: float, reach: float) -> float:
+    """Return the upper limit after `n` units: the smallest null above all that were not rejected.
+
+    When the `margin` was rejected, at most the smallest null that the verdict's own bettor rejected (those within `reach` of the margin).
+    """
     import numpy as np
 
-    kept = np.flatnonzero(first > n)
-    if not len(kept):
-        return float(nulls[0])
-    return float(nulls[kept[-1] + 1]) if kept[-1] + 1 < len(nulls) else 1.0
+    rejected = first <= n
+    kept = np.flatnonzero(~rejected)
+    limit = float(nulls[0])
+    if len(kept):
+        limit = float(nulls[kept[-1] + 1]) if kept[-1] + 1 < len(nulls) else 1.0
+    at_margin = np.flatnonzero(nulls == margin)
+    if len(at_margin) and rejected[at_margin[0]]:
+        limit = min(limit, float(nulls[rejected & (np.abs(nulls - margin) <= reach)].min()))
+    return limit
 
 
 def _log(wealth: float) -> float:
