@@ -18,6 +18,17 @@ if TYPE_CHECKING:
 COLUMNS = 80
 PLACES_SHOWN = 4  # under one rule; the rest are counted, and `--json` lists all
 LEFT_SHOWN = 20
+MOVED_SHOWN = 3
+LISTED_MOVED = 500  # the report lists no more
+VERDICTS = {
+    "identical": "every tensor is the same, byte for byte",
+    "a fine-tune": "the same weights, trained further or otherwise changed",
+    "a quantisation": "the same weights, rounded to another type",
+    "related": "some of the same weights; layers or matrices were left out, repeated or replaced",
+    "unrelated": "other weights",
+    "undecided": "likeness that is neither a relative's nor a stranger's",
+    "not measured": "too little that both have can be compared",
+}
 SEVERITIES = {
     "critical": "runs code when loaded",
     "high": "runs code when the loader opts in, or breaks a format's safety rule",
@@ -35,6 +46,8 @@ def summary(path: str, report: Report, *, fail_on: str = "high") -> str:
     if report.not_examined:
         lines += ["", "NOT EXAMINED: what these hold is not known"]
         lines += _left(report.not_examined)
+    if report.against:
+        lines += ["", *_against(report.against)]
     return "\n".join([*lines, "", *_facts(report)])
 
 
@@ -118,9 +131,31 @@ def _facts(report: Report) -> list[str]:
         facts["tensors"] = f"{facts.get('tensors', '0')}; values of {tensors['not_measured']:,} not measured"
     if report.licences:
         facts["licence"] = "; ".join(_licence(licence) for licence in report.licences[:4])
-    if report.against:
-        facts["against"] = report.against["verdict"]
     return [_wrapped(f"{name:<8} {shown(text, 1000)}", "", " " * 9) for name, text in facts.items()]
+
+
+def _against(against: Mapping[str, Any]) -> list[str]:
+    """What the one is to the other: the weights in a sentence, what moved most, and what else the model is told differently."""
+    moved, only_here, only_there = against["moved"], against["only_here"], against["only_there"]
+    many = f"{len(moved):,}{' or more' if len(moved) >= LISTED_MOVED else ''}"
+    counts = [f"{against['identical']:,} tensors the same", f"{many} not"]
+    counts += [f"{len(names):,} only {where}" for names, where in ((only_here, "here"), (only_there, "there")) if names]
+    verdict = against["verdict"]
+    lines = [_wrapped(f"{'against':<9} {verdict}: {VERDICTS.get(verdict, '')} ({', '.join(counts)})", "", " " * 10)]
+    for each in moved[:MOVED_SHOWN] if verdict != "unrelated" else ():
+        if each["distance"]:
+            name = shown(each["tensor"], 200)
+            lines.append(f"{'':<10}moved by {each['distance']:.1%} of its length: {name}")
+    for what in ("templates", "tokenizer"):
+        names = against[what]
+        said = [
+            f"{how} ({', '.join(shown(name, 60) for name in names[key][:6])}{', ...' if len(names[key]) > 6 else ''})"
+            for key, how in (("differ", "NOT THE SAME"), ("only_here", "only here"), ("only_there", "only there"))
+            if names[key]
+        ]
+        same = "the same" if names["same"] else "not in both"
+        lines.append(_wrapped(f"{what:<9} {'; '.join(said) or same}", "", " " * 10))
+    return lines
 
 
 def _licence(licence: Mapping[str, Any]) -> str:
