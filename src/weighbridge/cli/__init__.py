@@ -23,6 +23,10 @@ COMMANDS = {
         "weighbridge.cli.calibrate",
         "Say how far a grader may be trusted: agreement with human labels, drift between two graders.",
     ),
+    "compare": (
+        "weighbridge.cli.compare",
+        "Compare graded answers to the same prompts, A minus B: two dossiers, or files of graded answers.",
+    ),
     "digest": (
         "weighbridge.cli.digest",
         "Print a model's OpenSSF Model Signing root digest, and verify its signature when it has one.",
@@ -33,6 +37,10 @@ COMMANDS = {
         "Read every byte of a model's files once: what is in them, is it safe to load, is it whole.",
     ),
     "grade": ("weighbridge.cli.grade", "Grade prompt/answer pairs: JSON lines in, JSON lines out."),
+    "power": (
+        "weighbridge.cli.power",
+        "Say how many prompts a comparison will need: a fixed number, and in sequence, stopping when it is decided.",
+    ),
     "protocol": ("weighbridge.cli.protocol", "Print a protocol with every field explained, or check a protocol file."),
     "rules": (
         "weighbridge.cli.rules",
