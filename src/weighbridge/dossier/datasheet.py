@@ -6,13 +6,14 @@ Like the dossier's page: one file, no script, no network; everything that came o
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from weighbridge.dossier.figures.shares import patterns
 from weighbridge.dossier.figures.weights import Grid, grid_of, weights_figure
@@ -133,6 +134,11 @@ def _groups(record: InspectionRecord) -> list[Group]:
     ]
 
 
+def _options(text: str) -> Markup:
+    """Return `text` with options such as `--against` kept on one line."""
+    return Markup(re.sub(r"--[a-z-]+", r'<span class="whole">\g<0></span>', str(escape(text))))  # noqa: S704 - escaped before
+
+
 @cache
 def _template() -> Template:
     environment = Environment(
@@ -142,5 +148,5 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"one_line": one_line, "count": count, "size": size}
+    environment.filters |= {"one_line": one_line, "count": count, "size": size, "options": _options}
     return environment.get_template("datasheet.html")

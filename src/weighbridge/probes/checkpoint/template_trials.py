@@ -258,15 +258,16 @@ class _Trials:
             self.rendered.add(text)
             if added := phrase(text.replace(SYSTEM, ""), 4):
                 self.say("adds-text", f"adds words to the conversation: {added!r}")
-        if added := phrase(default, 4):
-            if order := orders(default):
-                self.say("adds-text", f"gives the model orders of its own: {order!r}")
-            else:
-                self.say("default-system", f"has a system prompt of its own for when none is given: {added!r}")
-        elif family := next((name for name in map(family_of, (default, behind)) if name), None):
-            self.say(
-                "default-system", f"puts in words of its own, which are known from published templates of {family}"
-            )
+        if order := orders(default):
+            self.say("adds-text", f"gives the model orders of its own: {order!r}")
+            return
+        own = next((line[:160] for line in lines_nobody_wrote(default) if len(words(line)) >= 4), "")
+        family = next((name for name in map(family_of, (default, behind)) if name), None)
+        known = f", as published templates of {family} have" if family else ""
+        if own:
+            self.say("default-system", f"has a system prompt of its own for when none is given{known}: {own!r}")
+        elif family:
+            self.say("default-system", f"puts in words of its own{known}")
 
     def _contents(self, system: bool) -> None:
         """Contents that are long, of a certain length, or written otherwise come through as they are, in the same surroundings."""
@@ -307,9 +308,12 @@ class _Trials:
                     break
                 contents = [each["content"] for each in messages]
                 if with_system and SYSTEM not in text:
-                    self.say("drops-system", f"leaves the system message out of a conversation of {turn} turns")
+                    self.say(
+                        "drops-system",
+                        f"leaves the system message out of a conversation of {turn} turn{'s' * (turn > 1)}",
+                    )
                     break
-                self._kept(text, contents, f"a conversation of {turn} turns")
+                self._kept(text, contents, f"a conversation of {turn} turn{'s' * (turn > 1)}")
                 around = gaps(text, contents)
                 if around is None:
                     break
@@ -320,7 +324,10 @@ class _Trials:
                         short_phrase(gap.replace(SYSTEM, "")) if turn <= _USUAL_TURNS else " ".join(unknown_lines(gap))
                     )
                     if added and (turn <= _USUAL_TURNS or not usual.issuperset(words(added))):
-                        self.say("adds-text", f"adds words in a conversation of {turn} turns: {added[:160]!r}")
+                        self.say(
+                            "adds-text",
+                            f"adds words in a conversation of {turn} turn{'s' * (turn > 1)}: {added[:160]!r}",
+                        )
                         return
                 if turn == _USUAL_TURNS and not with_system:
                     self._roles(around)
