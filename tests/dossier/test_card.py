@@ -133,10 +133,20 @@ def test_text_of_others_cannot_become_markup(record: DossierRecord, text: str) -
 
 
 def test_unchecked_grades_are_flagged(record: DossierRecord) -> None:
-    """Harm rates carry a dagger unless every verb was checked."""
+    """Harm rates carry a dagger unless every verb was checked, rates of refusals and of answers to benign prompts unless refusals were."""
     checked = record.model_copy(update={"grader": record.grader.model_copy(update={"calibrated_verbs": tuple(Verb)})})
     assert "Harm rate on api †" in render_card(record)
     assert "†" not in render_card(checked)
+    refusals = render_card(
+        checked.model_copy(update={"grader": checked.grader.model_copy(update={"calibrated_refusals": False})})
+    )
+    for words in (
+        "Harm prompts refused on api †",
+        "Benign look-alikes answered on api †",
+        "† Grades for refusals were",
+    ):
+        assert words in refusals
+    assert "Harm rate on api †" not in refusals
 
 
 def test_the_card_names_every_measure(record: DossierRecord) -> None:

@@ -300,6 +300,11 @@ def test_unchecked_grades_are_flagged_wherever_they_show(record: DossierRecord) 
     )
     assert render_page(record).count("†") > 30
     assert "†" not in render_page(checked)
+    refusals = render_page(
+        checked.model_copy(update={"grader": checked.grader.model_copy(update={"calibrated_refusals": False})})
+    )
+    assert refusals.count("†") > 10
+    assert "Grades for refusals were not checked" in refusals
 
 
 def test_an_endpoint_says_that_it_has_no_digest(record: DossierRecord) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.fakes.dossier_record import GEMMA, GUARDED, PLAIN
 from weighbridge.dossier.lookup import Aggregate
 from weighbridge.dossier.record import DossierRecord, GraderFacts, Headline
-from weighbridge.dossier.wording import EXIT_CODES, headline, uncalibrated
+from weighbridge.dossier.wording import EXIT_CODES, headline, uncalibrated, unchecked_grades
 from weighbridge.evidence.records import (
     Comparison,
     Condition,
@@ -27,7 +27,9 @@ from weighbridge.evidence.records import (
 from weighbridge.protocol.vocabulary import Contrast, Rung, Verb, Verdict
 from weighbridge.subject.model import Subject
 
-CHECKED = GraderFacts(name="judge", identity="judge@x", calibration="", calibrated_verbs=tuple(Verb))
+CHECKED = GraderFacts(
+    name="judge", identity="judge@x", calibration="", calibrated_verbs=tuple(Verb), calibrated_refusals=True
+)
 NOTHING = NotMeasured(reason=Reason.BUDGET_SPENT)
 SHOWN = {  # an interval for each verdict, margin 5 points
     Verdict.NO_MATERIAL_INCREASE: (-0.04, -0.012, 0.016),
@@ -272,13 +274,19 @@ def test_what_was_not_measured_is_told_with_its_reason() -> None:
     assert "`weights` (the protocol does not ask for it)" in paragraph
     assert "`modified` (this version cannot look)" in paragraph
     assert "endorse (the grader cannot see it)" in paragraph
-    assert "Grades for enable and encourage were not checked against human labels." in paragraph
+    assert "Grades for enable, encourage and refusals were not checked against human labels." in paragraph
 
 
 def test_verbs_are_unchecked_unless_named() -> None:
     """A grader that says nothing of its calibration is checked on nothing."""
     assert uncalibrated(GraderFacts(name="g", identity="g", calibration="")) == tuple(Verb)
     assert uncalibrated(CHECKED) == ()
+
+
+def test_refusals_that_nobody_checked_are_named_unless_the_grader_sees_none() -> None:
+    """A rate of refusals has its own calibration; a guard, which sees none, has no such rate to flag."""
+    for calibrated, names in ((True, ()), (None, ()), (False, ("refusals",))):
+        assert unchecked_grades(CHECKED.model_copy(update={"calibrated_refusals": calibrated})) == names
 
 
 def test_labels_cannot_hide_characters() -> None:

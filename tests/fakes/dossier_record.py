@@ -328,6 +328,7 @@ def dossier_record(
         calibration="refusal: Cohen's kappa 0.87 with human labels of XSTest, cross-validated by prompt and across models",
         blind_verbs=tuple(blind),
         calibrated_verbs=tuple(calibrated),
+        calibrated_refusals=True,
     )
     harm_prompts = sum(prompt.verb is not None for prompt in world.prompts)
     return DossierRecord(

@@ -20,7 +20,7 @@ from weighbridge.protocol.vocabulary import Category, Verb
 class Said:
     """A grader that says what a function makes of a request; keeps the verbs that it was asked for."""
 
-    calibration, calibrated_verbs, sees = "", (), frozenset(FIELDS)
+    calibration, calibrated_verbs, calibrated_refusals, sees = "", (), False, frozenset(FIELDS)
 
     def __init__(self, say: Callable[[GradeRequest], Grade], name: str = "said") -> None:
         self.say, self.name, self.identity, self.verbs = say, name, f"{name}@sha256:" + "0" * 64, []

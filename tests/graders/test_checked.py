@@ -20,6 +20,7 @@ async def test_checked_verbs_are_those_with_enough_labels_of_both_kinds() -> Non
     found = await calibrated(both, Said(lambda r: by_number(r).model_copy(update={"encourage": 1.0})))
     checked = CheckedGrader(Said(by_number), found, "x")
     assert checked.calibrated_verbs == (Verb.ENABLE,)
+    assert checked.calibrated_refusals is False
     assert found.digest in checked.calibration and "enable of d: kappa 1.00" in checked.calibration
     fewer = CheckedGrader(Said(by_number), await calibrated(both[:29], Said(by_number)), "x")
     assert fewer.calibrated_verbs == () and "no data set" in fewer.calibration

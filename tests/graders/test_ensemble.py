@@ -21,7 +21,7 @@ BLIND = Grade(id="a", refused=None, coherent=None)
 class Fixed:
     """A grader that says the same of everything."""
 
-    calibration, calibrated_verbs = "", ()
+    calibration, calibrated_verbs, calibrated_refusals = "", (), False
 
     def __init__(self, name: str, grade: Grade, sees: Sequence[str] = FIELDS) -> None:
         self.name, self.identity, self._grade, self.sees = name, f"{name}@1", grade, frozenset(sees)

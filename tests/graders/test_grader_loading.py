@@ -22,7 +22,7 @@ def test_the_offline_grader_loads_by_name() -> None:
     grader: Grader = load_grader("offline")
     assert grader.name == "offline"
     assert "kappa" in grader.calibration and "not calibrated" in grader.calibration and "\n" not in grader.calibration
-    assert grader.calibrated_verbs == (Verb.ENABLE,)
+    assert grader.calibrated_verbs == (Verb.ENABLE,) and grader.calibrated_refusals is True
 
 
 def test_a_judge_loads_by_name_with_its_model_opened() -> None:
@@ -36,7 +36,12 @@ def test_a_guard_and_an_ensemble_load_by_name() -> None:
     """A guard names its version and model; an ensemble names its members, whatever signs their references hold."""
     models = {reference: OpenModel(_ask, f"endpoint:{reference}", reference) for reference in ("http://h/v1#a+b", "m")}
     guard = load_grader("guard:3-1B@m", models)
-    assert guard.name == "guard" and "Llama Guard 3 1B" in guard.calibration and "refused" not in guard.sees
+    assert (
+        guard.name == "guard"
+        and "Llama Guard 3 1B" in guard.calibration
+        and "refused" not in guard.sees
+        and guard.calibrated_refusals is None
+    )
     ensemble = load_grader("ensemble:mean:offline+judge:http://h/v1#a+b+guard:2@m", models)
     assert ensemble.name == "ensemble" and ensemble.calibration.startswith("mean of 3 graders")
     assert list(parse_name("ensemble:judge:m+guard:2@m").models()) == ["m"]

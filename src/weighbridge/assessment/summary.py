@@ -128,6 +128,7 @@ def _grader_facts(weighed: Weighed) -> GraderFacts:
         calibration=weighed.grader.calibration,
         blind_verbs=tuple(verb for verb in Verb if blind[verb] and not seen[verb]),
         calibrated_verbs=weighed.grader.calibrated_verbs,
+        calibrated_refusals=weighed.grader.calibrated_refusals,
     )
 
 

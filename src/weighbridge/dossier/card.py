@@ -27,7 +27,7 @@ from weighbridge.dossier.tables import (
 )
 from weighbridge.dossier.threat_sheets import BOOKKEEPING, REFUSAL
 from weighbridge.dossier.untrusted import one_line
-from weighbridge.dossier.wording import uncalibrated, verdict_words
+from weighbridge.dossier.wording import uncalibrated, unchecked_grades, verdict_words
 from weighbridge.evidence.records import Estimate, Measure
 from weighbridge.protocol.vocabulary import Category, Rung
 
@@ -177,11 +177,13 @@ def _body(record: DossierRecord) -> Iterator[str]:
         yield f"| {number.label}{' †' if number.flagged else ''} | {_cells(number.cell)} |"
     yield "\n## Comparisons\n"
     yield "Paired differences on the same prompts, in percentage points.\n"
+    refusals = record.grader.calibrated_refusals is False
+    unchecked = {Measure.HARM: bool(uncalibrated(record.grader)), Measure.ANSWERED: refusals}
     yield "| comparison | counted | points | interval | prompts | verdict |\n| --- | --- | ---: | ---: | ---: | --- |"
     for measure in (Measure.HARM, Measure.ANSWERED):
         for table in comparison_tables(record, measure):
             for weight in table.rows[0].weights:
-                flag = " †" if measure is Measure.HARM and uncalibrated(record.grader) else ""
+                flag = " †" if unchecked[measure] else ""
                 yield f"| {escaped(table.caption, 300)}{flag} | {weight.words} | {_weight(weight)} |"
     yield from _twins(record)
     yield "\n## Not measured\n"
@@ -223,8 +225,8 @@ def _twins(record: DossierRecord) -> Iterator[str]:
     table = twin_table(record)
     yield "\n## Benign look-alikes\n"
     yield f"| {table.heading.lower()} | {' | '.join(table.columns)} |\n| --- |{' --- |' * len(table.columns)}"
-    for label, _, cells in table.rows:
-        yield f"| {escaped(label)} | {' | '.join(_cell(cell) for cell in cells)} |"
+    for label, flagged, cells in table.rows:
+        yield f"| {escaped(label)}{' †' if flagged else ''} | {' | '.join(_cell(cell) for cell in cells)} |"
 
 
 def _trust(record: DossierRecord) -> Iterator[str]:
@@ -232,7 +234,7 @@ def _trust(record: DossierRecord) -> Iterator[str]:
     yield "\n## Grader, prompts and protocol\n"
     yield f"- Grader: {escaped(grader.name)}, {code(grader.identity)}"
     yield f"- Checked against people: {escaped(grader.calibration, 600) or 'not measured'}"
-    unchecked = ", ".join(verb.value for verb in uncalibrated(grader))
+    unchecked = ", ".join(unchecked_grades(grader))
     if unchecked:
         yield f"- † Grades for {unchecked} were not checked against human labels: read the differences, not the levels."
     yield (

@@ -32,7 +32,7 @@ from weighbridge.dossier.tables import (
 )
 from weighbridge.dossier.threat_sheets import BOOKKEEPING, MARKS, sheet_view
 from weighbridge.dossier.untrusted import one_line, visible
-from weighbridge.dossier.wording import REASONS, saved_words, uncalibrated, verdict_words
+from weighbridge.dossier.wording import REASONS, saved_words, uncalibrated, unchecked_grades, verdict_words
 from weighbridge.evidence.records import Estimate, Measure
 from weighbridge.protocol.vocabulary import Category, Contrast, Rung, Verdict
 
@@ -73,6 +73,8 @@ def render_page(record: DossierRecord) -> str:
         threat_marks=MARKS,
         threat_scores_say=BOOKKEEPING,
         uncalibrated=[verb.value for verb in uncalibrated(record.grader)],
+        unchecked=unchecked_grades(record.grader),
+        refusals_unchecked=record.grader.calibrated_refusals is False,
         aggregate=AGGREGATE_WORDS[record.headline.aggregate],
         methods=sorted({rate.rate.method for rate in record.rates if isinstance(rate.rate, Estimate)}),
         paired_methods=sorted(

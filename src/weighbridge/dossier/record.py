@@ -83,7 +83,8 @@ class GraderFacts(Record):
     """Which grader decided, and how far it may be trusted. `blind_verbs`: what it could not see.
 
     `calibrated_verbs`: verbs whose grades were checked against human labels. None are unless named here, and every rate of
-    another verb is flagged wherever it is shown.
+    another verb is flagged wherever it is shown. `calibrated_refusals`: whether refusals (and so whether benign prompts were
+    answered) were checked; None: this grader does not see them.
     """
 
     name: str
@@ -91,6 +92,7 @@ class GraderFacts(Record):
     calibration: str
     blind_verbs: tuple[Verb, ...] = ()
     calibrated_verbs: tuple[Verb, ...] = ()
+    calibrated_refusals: bool | None = False
 
 
 class Headline(Record):

@@ -83,7 +83,7 @@ class GapGroup:
 def key_numbers(record: DossierRecord) -> tuple[KeyNumber, ...]:
     """Return the candidate's six key numbers."""
     rates, identity = Rates(record.rates), record.candidate.identity
-    flagged = bool(uncalibrated(record.grader))
+    flagged, refusals = bool(uncalibrated(record.grader)), record.grader.calibrated_refusals is False
     average, worst = AGGREGATE_WORDS["mean"], AGGREGATE_WORDS["worst"]
 
     def cell(rung: Rung, measure: Measure, technique: str = "mean", *, benign: bool = False) -> RateCell:
@@ -93,9 +93,9 @@ def key_numbers(record: DossierRecord) -> tuple[KeyNumber, ...]:
         KeyNumber("Harm rate on api", cell(Rung.API, Measure.HARM), flagged),
         KeyNumber(f"Harm rate on weights, {average}", cell(Rung.WEIGHTS, Measure.HARM), flagged),
         KeyNumber(f"Harm rate on weights, {worst}", cell(Rung.WEIGHTS, Measure.HARM, "worst"), flagged),
-        KeyNumber("Harm prompts refused on api", cell(Rung.API, Measure.REFUSED)),
-        KeyNumber("Harm prompts refused on weights", cell(Rung.WEIGHTS, Measure.REFUSED)),
-        KeyNumber("Benign look-alikes answered on api", cell(Rung.API, Measure.ANSWERED, benign=True)),
+        KeyNumber("Harm prompts refused on api", cell(Rung.API, Measure.REFUSED), refusals),
+        KeyNumber("Harm prompts refused on weights", cell(Rung.WEIGHTS, Measure.REFUSED), refusals),
+        KeyNumber("Benign look-alikes answered on api", cell(Rung.API, Measure.ANSWERED, benign=True), refusals),
     )
 
 
@@ -143,7 +143,7 @@ def twin_table(record: DossierRecord) -> RateTable:
     rows = tuple(
         (
             f"{names[subject.identity]} on {rung.value}",
-            False,
+            record.grader.calibrated_refusals is False,
             tuple(RateCell.of(rates.find(subject.identity, rung, measure, benign=True)) for measure in measures),
         )
         for subject in subjects

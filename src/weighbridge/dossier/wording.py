@@ -255,9 +255,9 @@ class _Scene:
             yield f"Not measured: {'; '.join(parts)}."
 
     def grading(self) -> Iterator[str]:
-        unchecked = uncalibrated(self._grader)
+        unchecked = unchecked_grades(self._grader)
         if unchecked:
-            yield f"Grades for {_verbs(unchecked)} were not checked against human labels."
+            yield f"Grades for {_together(unchecked)} were not checked against human labels."
 
     def _name(self, subject: Subject) -> str:
         return self._names[subject.identity]
@@ -281,6 +281,16 @@ def saved_words(costs: Sequence[Cost]) -> str:
         return ""
     share = f"{spared / planned * 100:.0f}{THIN}%"
     return f"{count(spared)} of {count(planned)} planned questions were not needed ({share})."
+
+
+def unchecked_grades(grader: GraderFacts) -> tuple[str, ...]:
+    """Return in words all that the grader can see and that was not checked against human labels.
+
+    >>> unchecked_grades(GraderFacts(name="g", identity="g@1", calibration="", calibrated_verbs=(Verb.ENABLE, Verb.ENDORSE)))
+    ('encourage', 'refusals')
+    """
+    refusals = ("refusals",) if grader.calibrated_refusals is False else ()
+    return (*(verb.value for verb in uncalibrated(grader)), *refusals)
 
 
 def uncalibrated(grader: GraderFacts) -> tuple[Verb, ...]:
@@ -341,5 +351,8 @@ def _because(comparison: Comparison | None) -> str:
 
 
 def _verbs(verbs: Sequence[Verb]) -> str:
-    names = [verb.value for verb in verbs]
+    return _together([verb.value for verb in verbs])
+
+
+def _together(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

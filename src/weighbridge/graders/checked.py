@@ -35,6 +35,8 @@ class CheckedGrader:
         self.name, self.identity, self.sees = grader.name, grader.identity, grader.sees
         checked = [one for one in calibration.agreements if _is_checked(one)]
         self.calibrated_verbs = tuple(verb for verb in Verb if any(one.field == verb.value for one in checked))
+        refusals = any(one.field == "refused" for one in checked)
+        self.calibrated_refusals = refusals if "refused" in grader.sees else None
         told = "; ".join(_told(one) for one in checked) or f"no data set has both answers and {FEWEST} prompts"
         self.calibration = f"human labels, {calibration.digest}: {told}"
 

@@ -35,6 +35,7 @@ class EnsembleGrader:
 
     name = "ensemble"
     calibrated_verbs: tuple[Verb, ...] = ()
+    calibrated_refusals: bool | None = False
 
     def __init__(self, members: Sequence[Grader], rule: Rule = "median") -> None:
         identities = [member.identity for member in members]

@@ -72,13 +72,15 @@ class Grader(Protocol):
 
     `sees` are those of `FIELDS` that it can ever grade; of one answer it may still not be able to tell.
     `calibration` is one line for people: on which human labels it was checked and how well it agreed, or that it was not.
-    `calibrated_verbs` are those whose grades were checked against human labels: none, unless named.
+    `calibrated_verbs` are those whose grades were checked against human labels: none, unless named. `calibrated_refusals` says
+    whether refusals were; None: this grader never sees them.
     """
 
     name: str
     identity: str
     calibration: str
     calibrated_verbs: tuple[Verb, ...]
+    calibrated_refusals: bool | None
 
     @property
     def sees(self) -> frozenset[str]: ...

@@ -53,6 +53,7 @@ class GuardGrader:
     name = "guard"
     sees = frozenset({"coherent", "enable", "encourage", "endorse"})
     calibrated_verbs: tuple[Verb, ...] = ()
+    calibrated_refusals: bool | None = None
 
     def __init__(
         self, ask: Ask, version: str, subject: str, label: str, *, raw: bool, model: OfflineModel | None = None

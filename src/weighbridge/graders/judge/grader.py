@@ -34,6 +34,7 @@ class JudgeGrader:
     name = "judge"
     sees = frozenset(FIELDS)
     calibrated_verbs: tuple[Verb, ...] = ()
+    calibrated_refusals: bool | None = False
 
     def __init__(self, ask: Ask, subject: str, label: str) -> None:
         self._ask, self._subject = ask, subject

@@ -42,6 +42,7 @@ class OfflineGrader:
     name = "offline"
     sees = frozenset(FIELDS)
     calibrated_verbs: tuple[Verb, ...] = (Verb.ENABLE,)
+    calibrated_refusals: bool | None = True
 
     def __init__(self, model: OfflineModel | None = None) -> None:
         self._model = model if model is not None else load_model()
