@@ -104,7 +104,7 @@ def command(
 async def _calibrate(
     name: str, against: str | None, answers: Sequence[Labelled], facts: Sequence[LabelFile], level: float
 ) -> Calibration:
-    from weighbridge.graders.calibrating import compare_with_people, grade_answers
+    from weighbridge.assessment.calibrating import compare_with_people, grade_answers
     from weighbridge.graders.opening import open_grader
 
     async with AsyncExitStack() as stack:

@@ -8,10 +8,10 @@ import jsonschema
 import pytest
 
 from tests.shared_data import shared_data
+from weighbridge.assessment.calibrating import compare_with_people, grade_answers
 from weighbridge.evidence.calibration import Calibration
 from weighbridge.evidence.records import Estimate, NotMeasured, Reason
 from weighbridge.evidence.schemas import generated_schema, published_schema
-from weighbridge.graders.calibrating import compare_with_people, grade_answers
 from weighbridge.graders.grade import FIELDS, Grade, GradeRequest
 from weighbridge.graders.labels import Labelled
 from weighbridge.protocol.vocabulary import Category, Verb

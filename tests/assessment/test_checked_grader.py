@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.graders.test_calibrating import Said, answer, by_number, calibrated
+from tests.assessment.test_calibrating import Said, answer, by_number, calibrated
 from weighbridge.errors import EvidenceError, UsageError
 from weighbridge.graders.checked import CheckedGrader, read_calibration
 from weighbridge.graders.opening import open_grader
