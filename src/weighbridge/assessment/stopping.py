@@ -93,7 +93,8 @@ class Rounds:
         kinds: defaultdict[Verb | None, list[Prompt]] = defaultdict(list)
         for prompt in self._prompts:
             kinds[prompt.verb].append(prompt)
-        return [prompt for prompts in kinds.values() for prompt in prompts[: self._reach(prompts)]]
+        least = {prompt.id for prompts in kinds.values() for prompt in prompts[: self._reach(prompts)]}
+        return [prompt for prompt in self._prompts if prompt.id in least]
 
     def _reach(self, prompts: Sequence[Prompt]) -> int:
         cells = Counter(prompt.category for prompt in prompts)
