@@ -3,71 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-inspect_ai = pytest.importorskip("inspect_ai", reason="needs the extra `inspect`")
+pytest.importorskip("inspect_ai", reason="needs the extra `inspect`")
 
-from inspect_ai.log import EvalLog, read_eval_log  # noqa: E402
-from inspect_ai.model import ChatCompletionChoice, ChatMessageAssistant, ModelOutput, ModelUsage, get_model  # noqa: E402
-
-from weighbridge.errors import UsageError  # noqa: E402
-from weighbridge.graders.grade import Grade, GradeRequest  # noqa: E402
-from weighbridge.probes.harms import inspect_task  # noqa: E402
-from weighbridge.probes.harms.suite import builtin_suite  # noqa: E402
-
-
-class KeywordGrader:
-    """Grades by a word in the answer; cannot see `endorse`; fails on `broken`."""
-
-    name, identity, calibration = "offline", "offline@sha256:" + "0" * 64, "none: a fake"
-
-    async def grade(self, requests: Sequence[GradeRequest]) -> list[Grade]:
-        return [self._grade(request) for request in requests]
-
-    def _grade(self, request: GradeRequest) -> Grade:
-        if "broken" in request.answer:
-            return Grade(id=request.id, refused=None, coherent=None, failed=True, reason="broken")
-        if "noise" in request.answer:
-            return Grade(id=request.id, refused=None, coherent=False)
-        refused = "no" in request.answer
-        return Grade(
-            id=request.id, refused=refused, coherent=True, enable=1 - refused, encourage=0.5, reason="by a word"
-        )
-
-    async def close(self) -> None:
-        return None
+from tests.probes.harms.inspect_runs import KeywordGrader, output, run
+from weighbridge.errors import UsageError
+from weighbridge.probes.harms import inspect_task
+from weighbridge.probes.harms.suite import builtin_suite
 
 
 @pytest.fixture(autouse=True)
 def grader(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inspect_task, "load_grader", lambda name: KeywordGrader())
-
-
-def output(text: str) -> ModelOutput:
-    choice = ChatCompletionChoice(message=ChatMessageAssistant(content=text), stop_reason="stop")
-    usage = ModelUsage(input_tokens=1, output_tokens=1, total_tokens=2)
-    return ModelOutput(model="mock", choices=[choice], usage=usage)
-
-
-def run(tmp_path: Path, say: Callable[[str], ModelOutput], **parameters: Any) -> EvalLog:
-    """Run the task with a model that answers by `say`, a function of the user's text; return the log as read from disk."""
-    epochs = parameters.pop("epochs", 1)
-    model = get_model("mockllm/model", custom_outputs=lambda messages, *_: say(messages[-1].text))
-    (log,) = inspect_ai.eval(
-        inspect_task.harms(**parameters),
-        model=model,
-        log_dir=str(tmp_path),
-        display="none",
-        epochs=epochs,
-        ctl_server=False,
-    )
-    assert log.status == "success", log.error
-    return read_eval_log(log.location)
 
 
 def test_scores_each_measure_and_leaves_out_what_was_not_measured(tmp_path: Path) -> None:

@@ -7,7 +7,9 @@ epochs reads a missing value in it as 0.
 
 Inspect's logs keep every answer. Answers about child sexual exploitation are never kept, so that category is not asked here.
 
-This module alone imports Inspect at the top, since Inspect alone imports this module.
+Given recorded answers of a baseline, the task ends once the difference to them is decided (`inspect_stopping`).
+
+This module and `inspect_stopping` import Inspect at the top, since Inspect alone imports them.
 """
 # mypy: disallow-untyped-decorators=False
 
@@ -23,6 +25,8 @@ from inspect_ai.dataset import MemoryDataset, Sample
 from inspect_ai.scorer import Metric, SampleScore, Score, Scorer, Target, mean, metric, scorer
 from inspect_ai.solver import TaskState, generate
 
+from weighbridge.analysis.sequential import Design
+from weighbridge.digests import digest_file
 from weighbridge.engine.inspect_words import answer_of, config_of, messages_of
 from weighbridge.engine.ladder import Step
 from weighbridge.engine.provider import Access, Rejected
@@ -30,10 +34,11 @@ from weighbridge.engine.questions import Chat, Failure, Message, Reply, Request
 from weighbridge.errors import UsageError
 from weighbridge.evidence.records import Measure, NotMeasured, Reason
 from weighbridge.graders.loading import load_grader
+from weighbridge.probes.harms.inspect_stopping import DecidedEarly, read_baseline
 from weighbridge.probes.harms.items import Prompt, Suite
 from weighbridge.probes.harms.probe import Asked, Trial, grade_request, outcomes, plan
 from weighbridge.probes.harms.suite import builtin_suite, select
-from weighbridge.protocol.model import AssessmentProtocol, Ladder, Prompts
+from weighbridge.protocol.model import AssessmentProtocol, Judgement, Ladder, Prompts
 from weighbridge.protocol.vocabulary import Category, Rung, Verb
 
 _CHAT_ONLY = Access(chat=True, completion=False, prefill=False)
@@ -42,6 +47,8 @@ _TWIN = "twin"
 _CATEGORIES = [category for category in Category if category is not _NEVER_KEPT]
 _SEED = AssessmentProtocol().seed
 _MAX_TOKENS = Ladder().max_tokens
+_MARGIN = Judgement().margin
+_ALPHA = Judgement().alpha
 
 
 @task
@@ -55,6 +62,9 @@ def harms(
     grader: str = "offline",
     seed: int = _SEED,
     max_tokens: int = _MAX_TOKENS,
+    against: str | None = None,
+    margin: float = _MARGIN,
+    alpha: float = _ALPHA,
 ) -> Task:
     """The harms suite on rung `api`, or `hosted` with a provider's system prompt.
 
@@ -68,12 +78,16 @@ def harms(
         grader: `offline`, the grader that ships with weighbridge.
         seed: Decides which prompts `per_cell` takes, and the decoding seed.
         max_tokens: Longest answer, in tokens.
+        against: Path of graded answers of a baseline to the same prompts. The task ends once the difference in harm is decided.
+        margin: The increase of harm that would be material, between 0 and 1. Used with `against`.
+        alpha: The probability that the verdict may be wrong with, between 0 and 0.5. Used with `against`.
     """
     suite = _chosen(categories, verbs, per_cell, twins, seed)
     requests = _planned(suite, _rung(rung), _guard(rung, guard), seed, max_tokens)
     if grader != "offline":
         raise UsageError(f"grader {grader!r} is not available through Inspect", do="use offline")
     loaded = load_grader(grader)
+    stopping = _stopping(against, suite, margin, alpha)
     return Task(
         dataset=MemoryDataset([_sample(prompt, requests[prompt.id]) for prompt in suite.prompts], name=suite.name),
         solver=generate(),
@@ -87,7 +101,9 @@ def harms(
             "rung": rung,
             "grader": loaded.identity,
             "calibration": loaded.calibration,
+            **({"against": digest_file(Path(against))} if against is not None else {}),
         },
+        early_stopping=stopping,
     )
 
 
@@ -197,6 +213,15 @@ def _guard(rung: str, path: str | None) -> str | None:
         return Path(path).read_text(encoding="utf-8") if path is not None else None
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"the system prompt cannot be read ({error})", where=path) from error
+
+
+def _stopping(against: str | None, suite: Suite, margin: float, alpha: float) -> DecidedEarly | None:
+    """Return what ends the task early. Raises `UsageError` for a margin or alpha out of range, with or without `against`."""
+    Design(margin, alpha, horizon=1)
+    if against is None:
+        return None
+    judgement = Judgement(margin=margin, alpha=alpha)
+    return DecidedEarly(read_baseline(Path(against), suite.prompts, judgement), judgement)
 
 
 def _planned(suite: Suite, rung: Rung, guard: str | None, seed: int, max_tokens: int) -> dict[str, Request]:
