@@ -15,7 +15,7 @@ SETUP_DONE := $(VENV)/.setup-done
 # What the whole suite needs beyond the default install. `make test EXTRAS=` skips what needs them.
 EXTRAS ?= inspect,torch
 
-.PHONY: setup setup-test demo test check lint types imports format constraints clean
+.PHONY: setup setup-test demo test fuzz check lint types imports format constraints clean
 
 setup: $(SETUP_DONE)
 
@@ -37,6 +37,12 @@ demo: setup
 T ?= tests
 test: setup-test
 	$(BIN)/python -m pytest $(T)
+
+# Damaged model files against their readers, from a fixed seed.
+FUZZ_SECONDS ?= 120
+fuzz: setup-test
+	$(UV) pip install --quiet --python $(BIN)/python --constraint $(CONSTRAINTS) --editable '.[dev,fuzz]'
+	$(BIN)/python scripts/fuzz_readers.py --seconds $(FUZZ_SECONDS) --seed 1
 
 check: lint types imports
 

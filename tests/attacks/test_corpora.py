@@ -5,28 +5,15 @@ from __future__ import annotations
 import fnmatch
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
-from tests.attacks import archives, directories, evasions, frameworks, pickles, templates, tensors
-from tests.attacks.case import Case
+from tests.attacks.corpora import CORPORA, every_case
 from weighbridge.probes.checkpoint.catalogue import rules
 from weighbridge.probes.checkpoint.inspection import inspect_here, inspect_path
 
-CORPORA: tuple[ModuleType, ...] = (pickles, archives, tensors, frameworks, templates, directories, evasions)
-
-
-def _every() -> Iterator[tuple[str, Case]]:
-    for corpus in CORPORA:
-        area = corpus.__name__.rsplit(".", 1)[-1]
-        for case in corpus.cases():
-            yield f"{area}: {case.name}", case
-
-
-CASES = dict(_every())
+CASES = dict(every_case())
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -63,7 +50,7 @@ def test_bombs_in_the_limited_child(name: str, tmp_path: Path) -> None:
 
 def test_names_of_cases_are_their_own() -> None:
     """No case hides another."""
-    counts = Counter(name for name, _ in _every())
+    counts = Counter(name for name, _ in every_case())
     assert [name for name, count in counts.items() if count > 1] == []
 
 
