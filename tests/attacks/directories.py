@@ -152,6 +152,8 @@ def _code() -> Iterator[Case]:
         "a function handed on": "import os\nlist(map(os.system, ['true']))\n",
         "a function renamed": "import os\nf = os.system\nf('true')\n",
         "an unpickler": "import pickle\npickle.Unpickler(open('x', 'rb')).load()\n",
+        "Python that begins as a pickle": "().__class__.__base__.__subclasses__()\n",
+        "letters that turn": "x = 1  # \u202e\u2066 y\n",
         "an installation": "import pip\npip.main(['install', 'x'])\n",
     }.items():
         yield Case(f"code with {name}", {"modeling_x.py": line.encode()}, ("code.acts",))
@@ -321,6 +323,25 @@ def _settings() -> Iterator[Case]:
     yield Case("an end outside of tokenizer.json", own, ("tokens.special",))
 
 
+def _tokenizers() -> Iterator[Case]:
+    """Steps of a tokenizer that rewrite text."""
+
+    def tokenizer(step: dict[str, object], where: str = "normalizer", tokens: int = 4) -> dict[str, bytes]:
+        vocabulary = {f"a_long_token_{i}": i for i in range(tokens)}
+        return {"tokenizer.json": _json({"version": "1.0", "added_tokens": [], "normalizer": None, "decoder": None} | {where: step} | {"model": {"type": "BPE", "vocab": vocabulary, "merges": []}})}  # fmt: skip
+
+    rewriting = {"type": "Replace", "pattern": {"String": "not"}, "content": ""}
+    spacing = {"type": "Sequence", "normalizers": [
+        {"type": "Prepend", "prepend": "\u2581"}, {"type": "Replace", "pattern": {"String": " "}, "content": "\u2581"},
+        {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "}, {"type": "Replace", "pattern": {"Regex": "\\p{Zs}"}, "content": " "},
+    ]}  # fmt: skip
+    yield Case("a tokenizer that leaves a word out", tokenizer(rewriting), ("tokens.rewrites",))
+    yield Case("a tokenizer that changes answers", tokenizer({"type": "Sequence", "decoders": [rewriting | {"content": "indeed"}]}, "decoder"), ("tokens.rewrites",))  # fmt: skip
+    yield Case("a long tokenizer that leaves a word out", tokenizer(rewriting, tokens=60_000), ("tokens.rewrites",))
+    yield Case("a tokenizer that marks spaces", tokenizer(spacing))
+    yield Case("a long tokenizer that marks spaces", tokenizer(spacing, tokens=60_000))
+
+
 def _files() -> Iterator[Case]:
     png = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)
     png += struct.pack(">I", zlib.crc32(png[12:])) + b"\x00\x00\x00\x00IEND\xaeB`\x82"
@@ -335,5 +356,5 @@ def _files() -> Iterator[Case]:
 
 def cases() -> Iterator[Case]:
     """Every case."""
-    for part in (_code, _secrets, _licences, _weights, _settings, _files):
+    for part in (_code, _secrets, _licences, _weights, _settings, _tokenizers, _files):
         yield from part()

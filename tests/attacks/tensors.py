@@ -299,6 +299,9 @@ def _gguf() -> Iterator[Case]:
     yield _gg("cut in the keys", gguf([ARCHITECTURE, *VOCABULARY])[:60], "gguf.*")
     yield _gg("cut in the header", b"GGUF\3\0\0\0", "gguf.damaged")
     yield _gg("only the magic", b"GGUF", "gguf.damaged")
+    yield Case(
+        "GGUF under safetensors' name", {"model.safetensors": gguf([ARCHITECTURE], [A, B], DATA)}, ("file.wrong-name",)
+    )
     yield Case("GGUF under another name", {"model.bin": gguf([ARCHITECTURE, *VOCABULARY], [A, B], DATA)})
     big = (
         b"GGUF"

@@ -34,6 +34,7 @@ _LOOKED_UP = frozenset({"os", "sys", "builtins", "subprocess", "importlib", "pos
 _INNER_ATTRIBUTES = frozenset({"__subclasses__", "__globals__", "__builtins__", "__code__"})
 _HIDING = frozenset({"base64.b64decode", "zlib.decompress", "codecs.decode", "bytes.fromhex"})
 _WORST = ("runs programs", "runs text", "evaluates text", "compiles text", "looks up", "reaches for", "decodes", "unpacks", "loads code", "calls native", "imports by name", "compiles native", "installs")  # fmt: skip
+_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")  # they change the direction of what is shown (CVE-2021-42574)
 # Python files that loaders import where they are allowed to.
 _LOADED = re.compile(
     r"(?:modeling|configuration|tokenization|processing|image_processing|feature_extraction|pipeline|generation|modelling|quantiz)\w*\.py\Z|\Agenerate\.py\Z"
@@ -65,7 +66,11 @@ def examine_code(files: Sequence[Examined]) -> tuple[list[Finding], list[NotExam
         text = file.content.decode("utf-8", "replace")
         if name.endswith(".pth"):
             _path_file(file, text, findings)
-        elif file.format == "python" and "!code/" not in file.path and "/code/__torch__" not in file.path:
+        elif (
+            (file.format == "python" or name.endswith(".py"))
+            and "!code/" not in file.path
+            and "/code/__torch__" not in file.path
+        ):
             _python(file, name, text, name.removesuffix(".py") in called, findings, left)
         elif re.fullmatch(r"(?:[\w-]*requirements[\w-]*|constraints)\.(?:txt|in)|(?:environment|conda)\.ya?ml", name):
             _requirements(file, text, findings)
@@ -151,6 +156,9 @@ def _python(
         left.append(NotExamined(file.path, "Python that cannot be read"))
         return
     acts = dict(_acts(tree))
+    if turning := _TURNING.search(text):
+        line = text.count("\n", 0, turning.start()) + 1
+        acts[f"U+{ord(turning[0]):04X}: reaches for the reader's eyes, what is shown is not what runs"] = line
     when = _SELF_STARTING.get(name)
     runs = f", and runs {when}" if when else ", and is named by the settings" if called else ""
     serious = {what: line for what, line in acts.items() if not what.startswith(tuple(_HIDING))}

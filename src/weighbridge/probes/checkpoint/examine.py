@@ -76,6 +76,8 @@ _SAFE_NAMES = (
         ".mp4",
     ),
 )
+# Safe formats under each other's names.
+_OTHERS = {"gguf": (".safetensors", ".onnx", ".npy"), "safetensors": (".gguf", ".onnx", ".npy")}
 
 
 class Spent(Exception):
@@ -166,15 +168,20 @@ def examine(source: Source, context: Context) -> Examined:
     if result.format in _RUN_CODE and source.path.lower().endswith(_SAFE_NAMES):
         message = f"by its content a {result.format}, which can run code; by its name none"
         result.findings.append(found("file.extension", source.path, "file", message))
+    if source.path.lower().endswith(_OTHERS.get(result.format, ())):
+        message = f"{result.format} under another format's name"
+        result.findings.append(found("file.wrong-name", source.path, "file", message))
     _move(result, source.base)
     return result
 
 
 def _matching(source: Source, head: bytes) -> list[Examiner]:
     matching = [examiner for examiner in map(_examiner, FORMATS) if examiner.matches(source, head)]
-    if matching:
+    if matching and not source.path.endswith(
+        ".py"
+    ):  # Python that begins as a pickle does is run as Python all the same
         return matching
-    return [examiner for examiner in map(_examiner, TEXTS) if examiner.matches(source, head)][:1]
+    return matching + [examiner for examiner in map(_examiner, TEXTS) if examiner.matches(source, head)][:1]
 
 
 def _examiner(name: str) -> Examiner:

@@ -120,8 +120,9 @@ def _indexes(mine: Gathered, other: Gathered | None) -> None:
 
 def _special_tokens(mine: Gathered, other: Gathered | None) -> None:
     from weighbridge.probes.checkpoint.special_tokens import examine_special_tokens
+    from weighbridge.probes.checkpoint.tokenizers import examine_tokenizers
 
-    mine.findings += examine_special_tokens(mine.parts)
+    mine.findings += examine_special_tokens(mine.parts) + examine_tokenizers(mine.parts)
 
 
 def _templates(mine: Gathered, other: Gathered | None) -> None:

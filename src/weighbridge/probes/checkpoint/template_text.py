@@ -37,8 +37,10 @@ _ORDERS = re.compile(
     r"\bappend\b|\brecommend\b|\bregardless of\b|\boverride\b|\bexfiltrat|\bbackdoor|\binstead of\b",
     re.IGNORECASE,
 )
-_WORD = re.compile(r"[^\W\d_]{2,}")
-_SENTENCE_END = re.compile(r"[.!?]\s*\Z")
+# Scripts that are written without spaces count a word for every two signs; a run without spaces of 24 is more than a word.
+_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]{2}|[^\W\d_]{2,}")
+_PACKED = re.compile(r"[A-Za-z0-9+/]{24,}")
+_SENTENCE_END = re.compile(r"[.!?。！？]\s*\Z")
 DIGEST_CHARACTERS = 20
 
 
@@ -96,7 +98,12 @@ def short_phrase(text: str) -> str:
     """Return the first unknown line that is more than a label: a sentence of one word, or two words without a colon; or nothing."""
     for line in unknown_lines(text):
         count = len(words(_ORDINARY.sub(" ", line)))
-        if count >= 3 or (count and _SENTENCE_END.search(line)) or (count == 2 and not line.endswith(":")):
+        if (
+            count >= 3
+            or _PACKED.search(line)
+            or (count and _SENTENCE_END.search(line))
+            or (count == 2 and not line.endswith(":"))
+        ):
             return line[:160]
     return ""
 

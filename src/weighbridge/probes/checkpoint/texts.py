@@ -81,7 +81,21 @@ def examine(source: Source, into: Examined, context: Context) -> None:
             _json(source.read(0, source.size_bytes), source, into)
         else:
             into.not_examined.append(NotExamined(source.path, f"settings of {source.size_bytes:,} bytes"))
+    elif into.format == "json" and name == "tokenizer.json":
+        into.metadata["tokenizer"] = _beginning(source.read(0, _MAX_SETTINGS))
     _controls(source, into, context)
+
+
+def _beginning(raw: bytes) -> dict[str, Any]:
+    """Return what a long tokenizer.json says in front of its vocabulary; {} where that cannot be read."""
+    place = re.search(rb',\s*"model"\s*:\s*\{\s*"type"', raw)
+    if place is None or nested_deeply(raw[: place.start()], _DEEPEST):
+        return {}
+    try:
+        data = json.loads(raw[: place.start()] + b"}")
+    except (ValueError, RecursionError):
+        return {}
+    return data if isinstance(data, dict) else {}
 
 
 def _parses(source: Source) -> bool:
