@@ -49,9 +49,12 @@ DTYPES: dict[str, tuple[str, int]] = {
 
 
 def matches(source: Source, head: bytes) -> bool:
-    """Whether a plausible header begins the file, or its name says safetensors and no other format's signature does."""
+    """Whether a plausible header begins the file, or its name says safetensors and no other format's signature does.
+
+    Of other names a header longer than the file is none: among the raw numbers of many tensors some begin so by chance.
+    """
     if len(head) >= 9 and head[8:9] == b"{" and head[9:10] in b'"} \n\t\r':
-        return True
+        return source.path.endswith(".safetensors") or int.from_bytes(head[:8], "little") <= source.size_bytes
     return source.path.endswith(".safetensors") and not _something_else(head)
 
 

@@ -7,7 +7,7 @@ import re
 from weighbridge.probes.checkpoint.catalogue import found
 from weighbridge.probes.checkpoint.examine import Context
 from weighbridge.probes.checkpoint.pickle_machine import read_pickle, storage_of, torch_tensors
-from weighbridge.probes.checkpoint.report import Examined, Region
+from weighbridge.probes.checkpoint.report import Examined, Region, Severity
 from weighbridge.probes.checkpoint.source import Source
 from weighbridge.probes.checkpoint.torch_legacy import STORAGES, check_views, regions_of
 
@@ -69,6 +69,8 @@ def _storages(
         values = member[1]
         member[0].format = "torch storage"
         member[0].not_examined.clear()
+        # Numbers may begin as some format does by chance, and torch reads them as numbers. What would run code is said all the same.
+        member[0].findings[:] = [each for each in member[0].findings if each.severity is Severity.CRITICAL]
         if values.size_bytes != named[2] * width:
             message = f"holds {values.size_bytes:,} bytes, the pickle says {named[2] * width:,}"
             into.findings.append(found("torch.storage", source.path, f"storage {named[1]}", message))
