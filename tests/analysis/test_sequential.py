@@ -102,6 +102,38 @@ def test_taking_evidence_away_only_widens_the_interval(case: tuple[list[Shown], 
     assert wide_high >= high - 1e-9 or wide_high <= low
 
 
+@settings(max_examples=15, deadline=None)
+@given(evidence(), st.sampled_from([0.05, 0.01, 0.05 / 39]))
+def test_one_of_many_has_the_interval_of_its_evidence_as_it_is_now(
+    case: tuple[list[Shown], list[Shown], Design], error: float
+) -> None:
+    """With an error of its own it leaves the margin out exactly when an e-value is 1 / error, and a loss only widens it."""
+    narrow, wide, design = case
+    intervals = []
+    for units in (narrow, wide):
+        one = running(units, design)
+        low, high = one.interval(error)
+        shown = max(one.log_e_no_increase, one.log_e_increase) >= math.log(1 / error)
+        assert (design.margin < low or high < design.margin or design.margin in (low, high)) or not shown
+        assert shown or low < design.margin < high
+        intervals.append((low, high))
+    (low, high), (wide_low, wide_high) = intervals
+    assert wide_low <= low + 1e-9
+    assert wide_high >= high - 1e-9
+
+
+def test_what_was_shown_once_does_not_bind_one_of_many() -> None:
+    """Evidence that turned back counts as what it is now, while the interval of one alone stays the narrowest it ever was."""
+    one = Sequence(Design(0.1, 0.05, 400))
+    while one.verdict is Verdict.UNDECIDED:
+        one.take(0.0, 0.0, 0.0)
+    for _ in range(8):
+        one.take(1.0, 1.0, 1.0)
+    assert one.verdict is Verdict.NO_MATERIAL_INCREASE
+    assert one.log_e_no_increase < math.log(20)
+    assert one.interval()[1] <= 0.1 < one.interval(0.05)[1]
+
+
 @pytest.mark.parametrize("finite", [False, True])
 @pytest.mark.parametrize(("difference", "seed"), [(0.0, 1), (0.2, 2), (-0.2, 3)])
 def test_law_holds_at_every_step_of_long_sequences(finite: bool, difference: float, seed: int) -> None:

@@ -237,7 +237,8 @@ class Judged:
     """One scope among those judged together: its verdict, and what that stands on.
 
     `units` are all that were planned, `taken` those that count so far. `error` is that of each end of the interval: alpha for a scope
-    alone, alpha times the share of scopes that have a verdict (at least one) for several.
+    alone, alpha times the share of scopes that have a verdict (at least one) for several. A scope alone keeps what it has shown; one of
+    several stands on its evidence as it is now.
     """
 
     units: Sequence[Shown]
@@ -245,6 +246,7 @@ class Judged:
     running: sequential.Sequence
     verdict: Verdict
     error: float
+    alone: bool
     method: str
 
     @property
@@ -269,7 +271,7 @@ class Judged:
         if not seen:
             return why_nothing(missing)
         value = mean(seen)
-        low, high = _taken([_measured(unit) for unit in self.taken], self.running.design).interval(self.error)
+        low, high = self._interval(_taken([_measured(unit) for unit in self.taken], self.running.design))
         return Estimate(
             value=value,
             low=min(value, low),
@@ -289,7 +291,7 @@ class Judged:
         counted = [unit for unit in self.taken if not unit.incoherent]
         if all(unit.least == unit.most for unit in counted):
             return estimate
-        low, high = self.running.interval(self.error)
+        low, high = self._interval(self.running)
         worst = mean([unit.most if measure is Measure.HARM else unit.least for unit in counted])
         return estimate.model_copy(
             update={
@@ -299,6 +301,9 @@ class Judged:
                 "method": self.method + "; missing answers counted both ways",
             }
         )
+
+    def _interval(self, running: sequential.Sequence) -> tuple[float, float]:
+        return running.interval(None if self.alone else self.error)
 
 
 def judge_together(scopes: Mapping[str, Sequence[Shown]], judgement: Judgement) -> dict[str, Judged]:
@@ -322,7 +327,7 @@ def judge_together(scopes: Mapping[str, Sequence[Shown]], judgement: Judgement) 
         method += f"; {stand} of {len(scopes)} stand"
     error = judgement.alpha * stand / max(1, len(scopes))
     return {
-        scope: Judged(scopes[scope], taken, each, verdicts[scope], error, method)
+        scope: Judged(scopes[scope], taken, each, verdicts[scope], error, len(scopes) == 1, method)
         for scope, (taken, each) in running.items()
     }
 

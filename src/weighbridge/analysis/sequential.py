@@ -204,8 +204,12 @@ class Sequence:
     def interval(self, error: float | None = None) -> tuple[float, float]:
         """Return the anytime-valid interval for the mean difference, at level 1 - 2 alpha, whatever the missing answers were.
 
-        `error`: that of each end where it is to be another than alpha (of many comparisons; the stakes stay those of alpha). It is the
-        running intersection of all intervals so far. It excludes the margin when there is a verdict, on the verdict's side.
+        It is the running intersection of all intervals so far. It excludes the margin when there is a verdict, on the verdict's side.
+
+        `error`: of each end, for one of many comparisons, where the error depends on how the others stand (the stakes stay those of
+        alpha). The interval is then that of the evidence as it is now: e-values carry over to a level that was not fixed beforehand,
+        the greatest of them so far does not (Xu, Wang, Ramdas 2022, arXiv 2203.12572). It excludes the margin exactly when
+        an e-value is at least 1 / `error`.
         """
         low, high = self._limits([self.n], error)[-1]
         return low, high
@@ -313,6 +317,7 @@ class Sequence:
     def _first_crossings(self, side: int, nulls: Floats, error: float | None) -> Floats:
         """Return after how many units the hypothesis "the mean is at least null" was rejected, for each null; infinity: never.
 
+        With an `error` of its own: whether it is rejected by the wealth after the last unit, and no other.
         Between 0 and twice the margin by the bettor that the verdict stands on; farther away, where its stakes are far from the
         best, by a mixture. Which of the two is settled beforehand, so each null has one test.
         """
@@ -323,12 +328,12 @@ class Sequence:
         near = np.abs(nulls - plan.null) <= self._reach
         first = np.full(len(nulls), math.inf)
         if near.any():
-            first[near] = self._designed_crossings(side, nulls[near], goal)
+            first[near] = self._designed_crossings(side, nulls[near], goal, ever=error is None)
         if not near.all():
-            first[~near] = self._mixed_crossings(side, nulls[~near], goal)
+            first[~near] = self._mixed_crossings(side, nulls[~near], goal, ever=error is None)
         return first
 
-    def _designed_crossings(self, side: int, nulls: Floats, goal: float) -> Floats:
+    def _designed_crossings(self, side: int, nulls: Floats, goal: float, *, ever: bool) -> Floats:
         import numpy as np
 
         wealth = Wealth.start(self._plans[side], nulls)
@@ -341,9 +346,9 @@ class Sequence:
             wealth.step(unit.highest(side), bets, unit.control)
             crossed = wealth.worth >= goal
             first[crossed & np.isinf(first)] = n + 1
-        return first
+        return first if ever else np.where(wealth.worth >= goal, self.n, math.inf)
 
-    def _mixed_crossings(self, side: int, nulls: Floats, goal: float) -> Floats:
+    def _mixed_crossings(self, side: int, nulls: Floats, goal: float, *, ever: bool) -> Floats:
         """The mean wealth of eight bettors with fixed shares, from 5 to 95 % of the most that may be staked.
 
         Nothing is learned, so it too falls with every y and rises with the null (a universal portfolio: Cover 1991).
@@ -354,6 +359,7 @@ class Sequence:
         log_wealth = np.zeros(shares.shape)
         first = np.full(len(nulls), math.inf)
         needed = math.log(goal) + math.log(len(_SHARES))
+        crossed = np.zeros(len(nulls), dtype=bool)
         for n, unit in enumerate(self._units):
             y = unit.highest(side)
             if y is not None:
@@ -361,7 +367,7 @@ class Sequence:
             top = log_wealth.max(axis=1)
             crossed = top + np.log(np.exp(log_wealth - top[:, None]).sum(axis=1)) >= needed
             first[crossed & np.isinf(first)] = n + 1
-        return first
+        return first if ever else np.where(crossed, self.n, math.inf)
 
     def _running_means(self) -> list[float | None]:
         means: list[float | None] = []
