@@ -15,7 +15,14 @@ import weighbridge
 from weighbridge.cli import COMMANDS, cli
 
 ROOT = Path(__file__).resolve().parents[1]
-NEEDS_EXTRAS = ("transformers_provider", "inspect_provider", "inspect_task", "inspect_log", "inspect_registry")
+NEEDS_EXTRAS = (
+    "transformers_provider",
+    "inspect_provider",
+    "inspect_task",
+    "inspect_stopping",
+    "inspect_log",
+    "inspect_registry",
+)
 MODULES = sorted(
     module.name
     for module in pkgutil.walk_packages(weighbridge.__path__, "weighbridge.")
