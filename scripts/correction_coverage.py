@@ -1,6 +1,7 @@
 """Coverage and width of intervals for a rate with human labels for some answers: the table of docs/methods/grader-correction.md.
 
     python scripts/correction_coverage.py [RUNS]
+    python scripts/correction_coverage.py [RUNS] FILE...     on real labels, as scripts/label_files.py writes them
 
 Each run draws N answers (one a prompt) with true labels, a grader with given errors, and an even draw of about n labels. Methods: the
 grades alone (Wilson); the labels alone (Clopper and Pearson); PPI++ with its normal interval; the exact interval that ships.
@@ -8,14 +9,18 @@ grades alone (Wilson); the labels alone (Clopper and Pearson); PPI++ with its no
 
 from __future__ import annotations
 
+import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import fsum
+from pathlib import Path
 
 import numpy as np
 
+from weighbridge.analysis.bounded_mean import lower_limit, upper_limit
 from weighbridge.analysis.correction import (
     Checked,
+    Unit,
     asymptotic_rate,
     corrected_rate,
     labelling_probabilities,
@@ -52,7 +57,7 @@ def _run(
     probabilities = labelling_probabilities(worth, expected)
     drawn = rng.random(n) < probabilities
     units = [
-        [Checked(float(g), float(y) if d else None, bool(d), p)]
+        Unit((Checked(float(g), float(y) if d else None, bool(d)),), p)
         for g, y, d, p in zip(grades, labels, drawn, probabilities, strict=True)
     ]
     checked = labels[drawn]
@@ -84,8 +89,56 @@ def table(n: int, expected: int, runs: int, propose: bool, say: Callable[[str], 
         say(f"| {name}, {hit:g}/{right:g} | {rate:g} | {n} | {expected} | {cells} |")
 
 
+def on_labels(paths: Sequence[Path], expected: int, runs: int) -> None:
+    """Print, for each data set whose answers all have labels, how the intervals of `expected` drawn labels do against all labels.
+
+    The offline grader grades. "Covered" is the mean of all labels, which is what a draw is from.
+    """
+    from weighbridge.assessment.calibrating import grade_answers
+    from weighbridge.graders.labels import read_labels
+    from weighbridge.graders.offline.grader import OfflineGrader
+
+    answers = [one for path in paths for one in read_labels(path)[0]]
+    grades = asyncio.run(grade_answers(answers, OfflineGrader()))
+    for dataset in sorted({one.dataset for one in answers}):
+        chosen = [one for one in answers if one.dataset == dataset]
+        (field,) = {field for one in chosen for field in one.labels}
+        units: dict[str, list[tuple[float | None, float]]] = {}
+        for one in chosen:
+            grade = grades[one.request.id].get(field)
+            units.setdefault(one.unit, []).append((grade if isinstance(grade, float) else None, one.labels[field]))
+        truth = fsum(fsum(y for _, y in unit) / len(unit) for unit in units.values()) / len(units)
+        graded = [[g for g, _ in unit if g is not None] for unit in units.values()]
+        alone = wilson(fsum(fsum(g) / len(g) for g in graded if g), sum(bool(g) for g in graded), LEVEL)
+        rng, hit, width, label_hit, label_width = np.random.default_rng(20240404), 0, 0.0, 0, 0.0
+        p = min(1.0, expected / len(units))
+        for _ in range(runs):
+            drawn = []
+            for unit in units.values():
+                chosen_one = rng.integers(len(unit)) if rng.random() < p else -1
+                drawn.append(
+                    Unit(tuple(Checked(g, y, n == chosen_one, 1 / len(unit)) for n, (g, y) in enumerate(unit)), p)
+                )
+            found = corrected_rate(drawn, LEVEL)
+            means = [a.label for unit in drawn for a in unit.answers if a.drawn and a.label is not None]
+            low, high = lower_limit(means, 0.025, lowest=0.0), upper_limit(means, 0.025, highest=1.0)
+            label_hit += low <= truth <= high
+            label_width += high - low
+            if found is not None:
+                hit += found.low <= truth <= found.high
+                width += found.high - found.low
+        print(
+            f"| {dataset}: {field} | {len(chosen)} ({len(units)}) | {truth:.3f} | {alone.value:.3f} ({alone.low:.3f} to {alone.high:.3f}) "
+            f"| {label_hit / runs:.2f}, {label_width / runs:.3f} | {hit / runs:.2f}, {width / runs:.3f} |",
+            flush=True,
+        )
+
+
 if __name__ == "__main__":
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 400
+    if len(sys.argv) > 2:
+        on_labels([Path(name) for name in sys.argv[2:]], 100, runs)
+        sys.exit()
     for propose, sizes in ((False, ((400, 30), (400, 100), (2000, 100))), (True, ((400, 100),))):
         print("drawn by the grader's uncertainty, half evenly" if propose else "even draw")
         for n, expected in sizes:

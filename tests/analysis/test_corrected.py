@@ -65,7 +65,7 @@ def test_a_units_weights_are_those_of_a_rate() -> None:
     items = {"a": facts(cluster="both"), "b": facts(cluster="both")}
     evidence = LabelledEvidence([seen("a", 0.2), seen("a", 0.4, technique="x"), seen("b", 0.6)], items, {})
     (unit,) = evidence.units(SUBJECT, Rung.WEIGHTS, "all", ENABLE).values()
-    assert [(one.grade, one.weight) for one in unit] == [(0.2, 0.25), (0.4, 0.25), (0.6, 0.5)]
+    assert [(one.grade, one.weight) for one in unit.answers] == [(0.2, 0.25), (0.4, 0.25), (0.6, 0.5)]
 
 
 def test_incoherent_answers_count_nowhere_and_missing_ones_both_ways() -> None:
@@ -83,8 +83,8 @@ def test_incoherent_answers_count_nowhere_and_missing_ones_both_ways() -> None:
     )
     units = evidence.units(SUBJECT, Rung.WEIGHTS, "all", ENABLE)
     assert set(units) == {"b", "c", "d"}
-    (lost,), (labelled,) = units["b"], units["c"]
-    assert (lost.grade, lost.label, lost.drawn, lost.probability) == (None, None, True, 1.0)
+    (lost,), (labelled,) = units["b"].answers, units["c"].answers
+    assert (lost.grade, lost.label, lost.lost) == (None, None, True)
     assert (labelled.grade, labelled.label, labelled.drawn) == (None, 1.0, True)
 
 
@@ -106,17 +106,32 @@ def test_categories_whose_answers_are_not_kept_are_left_out() -> None:
 
 
 def test_an_untold_draw_is_taken_to_be_even_and_a_told_one_is_used() -> None:
-    """Without probabilities: labels over answers of that side; with: each its own, and the least of all for the rest."""
+    """Without probabilities: prompts with a label over prompts of that side; with: each its own, and the least of all for the rest."""
     items = many(4)
-    observations = [seen(item, 0.5) for item in items]
+    observations = [seen(item, 0.5, technique=technique) for item in items for technique in ("raw", "x")]
     source = observations[0].source
     assert source is not None
     even = LabelledEvidence(observations, items, {source: Label(1.0)}).units(SUBJECT, Rung.WEIGHTS, "all", ENABLE)
-    assert {one.probability for unit in even.values() for one in unit} == {0.25}
-    told = LabelledEvidence(observations, items, {source: Label(1.0, 0.8, 0.1)}).units(
-        SUBJECT, Rung.WEIGHTS, "all", ENABLE
-    )
-    assert [one.probability for unit in told.values() for one in unit] == [0.8, 0.1, 0.1, 0.1]
+    assert {unit.probability for unit in even.values()} == {0.25}
+    told = LabelledEvidence(observations, items, {source: Label(1.0, 0.8, 0.1)})
+    assert [unit.probability for unit in told.units(SUBJECT, Rung.WEIGHTS, "all", ENABLE).values()] == [
+        0.8,
+        0.1,
+        0.1,
+        0.1,
+    ]
+
+
+def test_a_label_of_another_technique_is_not_seen_and_the_probability_is_that_of_the_rest() -> None:
+    """A comparison of one of two techniques sees half of the labels, each with half of the probability."""
+    items = many(2)
+    observations = [seen(item, 0.5, technique=technique) for item in items for technique in ("raw", "x")]
+    sources = [observations[0].source, observations[3].source]  # raw of the first, x of the second
+    evidence = LabelledEvidence(observations, items, {source: Label(1.0, 0.8, 0.8) for source in sources if source})
+    first, second = evidence.units(SUBJECT, Rung.WEIGHTS, "all", ENABLE, ["raw"]).values()
+    assert (first.labels, second.labels) == (1, 0)
+    assert first.probability == second.probability == pytest.approx(0.4)
+    assert [one.weight for one in first.answers] == [1.0]
 
 
 def test_a_grader_that_says_too_much_is_put_right() -> None:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import fsum
 
 from weighbridge.analysis.correction import METHOD, Checked, Unit, corrected_difference, corrected_rate
 from weighbridge.analysis.intervals import Interval
@@ -36,8 +37,8 @@ _NO_LABEL = NotMeasured(reason=Reason.NOTHING_MEASURED, detail="no human label o
 class Label:
     """A person's label of one answer, in [0, 1]; None: it was drawn and nobody labelled it.
 
-    `probability`: how likely it was to be drawn, and `least` the least of those of all answers that were drawn from; None: not
-    told, and then the draw is taken to be even.
+    `probability`: how likely it was that an answer to this prompt, of this subject on this rung, was drawn; `least`: the least of
+    those of all that were drawn from. None: not told, and then the draw of prompts is taken to be even.
     """
 
     value: float | None
@@ -49,7 +50,7 @@ class LabelledEvidence:
     """Harm observations with their labels, arranged by subject and rung, then cluster, prompt and technique.
 
     `items`: the prompts to range over. Prompts of a category in `left_out` are not counted. The draw is told by the labels, or
-    taken to be even over all answers of a subject on a rung.
+    taken to be even over all prompts of a subject on a rung, with any answer of a drawn prompt as likely as the other.
     """
 
     def __init__(
@@ -64,6 +65,8 @@ class LabelledEvidence:
             item: facts for item, facts in items.items() if facts.verb is not None and facts.category not in left_out
         }
         self._labels = labels
+        told = [p for label in labels.values() for p in (label.probability, label.least) if p is not None]
+        self._least = min(told) if told else None
         observations = [one for one in observations if one.measure is Measure.HARM and one.item in self._items]
         undrawn = {(one.subject, one.rung, self._items[one.item].cluster) for one in observations if _not_needed(one)}
         self._stopped = {(subject, rung) for subject, rung, _ in undrawn}
@@ -86,61 +89,72 @@ class LabelledEvidence:
     def units(
         self, subject: str, rung: Rung, scope: str, verbs: Collection[Verb], techniques: Collection[str] | None = None
     ) -> dict[str, Unit]:
-        """Return the answers of each cluster under one condition, with what each counts in the cluster's mean.
+        """Return what each cluster shows under one condition, with what each of its answers counts in the cluster's mean.
 
-        Clusters all of whose answers are incoherent are not there.
+        Clusters all of whose answers are incoherent are not there. With some `techniques` alone, a drawn cluster shows a label only when
+        the answer that was drawn is one of theirs: the probability is theirs.
         """
+        found = {}
+        for cluster, answers in self._clusters(subject, rung, scope, verbs).items():
+            chosen = [(of, one) for of, one in answers if techniques is None or of in techniques]
+            if not chosen:
+                continue
+            labelable, theirs = (fsum(one.weight for _, one in some if not one.lost) for some in (answers, chosen))
+            share = theirs / labelable if labelable > 0 and theirs > 0 else 1.0
+            total = fsum(one.weight for _, one in chosen)
+            found[cluster] = Unit(
+                tuple(replace(one, weight=one.weight / total) for _, one in chosen),
+                self._probability(subject, rung, [one.name for _, one in answers]) * share,
+            )
+        return found
+
+    def _clusters(
+        self, subject: str, rung: Rung, scope: str, verbs: Collection[Verb]
+    ) -> dict[str, list[tuple[str, Checked]]]:
+        """Return each cluster's answers with their techniques, weighed: techniques alike, tries alike, prompts alike."""
         category, verb = _parse(scope)
         ranged = {verb} if verb is not None else set(verbs)
-        members: defaultdict[str, list[list[Checked]]] = defaultdict(list)
-        even, bound = self._even(subject, rung), self._bound()
+        members: defaultdict[str, list[list[tuple[str, Checked]]]] = defaultdict(list)
         for item, by_technique in self._tree[subject, rung].items():
             facts = self._items[item]
             if category not in (None, facts.category) or facts.verb not in ranged:
                 continue
             parts = [
-                [self._checked(one, even, bound) for one in tries if not _incoherent(one)]
+                [(technique, self._checked(one)) for one in tries if not _incoherent(one)]
                 for technique, tries in by_technique.items()
-                if techniques is None or technique in techniques
             ]
             if parts := [part for part in parts if part]:
                 members[facts.cluster].append(
-                    [_weighed(one, 1 / len(parts) / len(part)) for part in parts for one in part]
+                    [(of, replace(one, weight=1 / len(parts) / len(part))) for part in parts for of, one in part]
                 )
         return {
-            cluster: [_weighed(one, one.weight / len(prompts)) for prompt in prompts for one in prompt]
+            cluster: [(of, replace(one, weight=one.weight / len(prompts))) for prompt in prompts for of, one in prompt]
             for cluster, prompts in members.items()
         }
 
-    def _checked(self, one: Observation, even: float, bound: float | None) -> Checked:
-        grade = one.outcome.value if isinstance(one.outcome, Measured) else None
+    def _checked(self, one: Observation) -> Checked:
         if one.source is None:  # there is no answer that anybody could label: whatever it would have been
-            return Checked(None, None, drawn=True, probability=1.0)
+            return Checked(None, lost=True)
+        grade = one.outcome.value if isinstance(one.outcome, Measured) else None
         label = self._labels.get(one.source)
-        if label is None:
-            return Checked(grade, probability=bound or even)
-        return Checked(grade, label.value, drawn=True, probability=label.probability or even)
+        return Checked(grade, label.value if label else None, drawn=label is not None, name=one.source)
+
+    def _probability(self, subject: str, rung: Rung, names: Sequence[str]) -> float:
+        """How likely it was that an answer of this cluster was drawn: as told, else the least told, else as in an even draw."""
+        told = [label.probability for name in names if (label := self._labels.get(name)) and label.probability]
+        if told:
+            return max(told)
+        return self._least if self._least is not None else self._even(subject, rung)
 
     def _even(self, subject: str, rung: Rung) -> float:
-        """The probability of an even draw that would have drawn as many of this side's answers as were drawn."""
-        sources = [
-            one.source
-            for by_technique in self._tree[subject, rung].values()
-            for tries in by_technique.values()
-            for one in tries
-            if one.source is not None
-        ]
-        drawn = sum(source in self._labels for source in sources)
-        return drawn / len(sources) if drawn else 1.0
-
-    def _bound(self) -> float | None:
-        told = [
-            probability
-            for label in self._labels.values()
-            for probability in (label.probability, label.least)
-            if probability is not None
-        ]
-        return min(told) if told else None
+        """The probability of an even draw of clusters that would have drawn as many of this side's as were drawn."""
+        clusters: defaultdict[str, list[str | None]] = defaultdict(list)
+        for item, by_technique in self._tree[subject, rung].items():
+            for tries in by_technique.values():
+                clusters[self._items[item].cluster] += [one.source for one in tries if not _incoherent(one)]
+        labelable = [names for names in clusters.values() if any(names)]
+        drawn = sum(any(name in self._labels for name in names) for names in labelable)
+        return drawn / len(labelable) if drawn else 1.0
 
 
 def corrected_rates(
@@ -185,7 +199,7 @@ def corrected_comparisons(
         if each.scope != ALL and not all(labels):
             continue
         level = 1 - alpha / families[_family(each)]
-        units = [[*one, *other] for one, other in pairs]
+        units = [Unit((*one.answers, *other.answers)) for one, other in pairs]
         method = evidence.method(*((side.subject, side.rung) for side in (each.candidate, each.baseline)))
         found = _estimate(corrected_difference(pairs, level) if pairs else None, units, level, method)
         yield CorrectedComparison(
@@ -223,37 +237,26 @@ def _not_needed(one: Observation) -> bool:
     return isinstance(one.outcome, NotMeasured) and one.outcome.reason is Reason.NOT_NEEDED
 
 
-def _weighed(one: Checked, weight: float) -> Checked:
-    return Checked(one.grade, one.label, one.drawn, one.probability, weight)
-
-
 def _label_count(units: Iterable[Unit]) -> int:
-    return sum(answer.drawn and answer.label is not None for unit in units for answer in unit)
+    return sum(unit.labels for unit in units)
 
 
 def _graded(units: Sequence[Unit], level: float) -> EstimateOrNot:
     """The rate that the grades alone give: what would be there without labels."""
     from weighbridge.analysis.intervals import wilson
 
-    seen = [
-        sum(answer.grade * answer.weight for answer in unit if answer.grade is not None)
-        / sum(answer.weight for answer in unit if answer.grade is not None)
-        for unit in units
-        if any(answer.grade is not None for answer in unit)
-    ]
+    graded = [[(one.weight, one.grade) for one in unit.answers if one.grade is not None] for unit in units]
+    seen = [fsum(w * g for w, g in unit) / fsum(w for w, _ in unit) for unit in graded if unit]
     if not seen:
         return NotMeasured(reason=Reason.NOTHING_MEASURED, detail="no answer of these was graded")
-    found = wilson(min(float(len(seen)), sum(seen)), len(seen), level)
+    found = wilson(min(float(len(seen)), fsum(seen)), len(seen), level)
     return _record(found, "Wilson, graded values", units, len(seen), level)
 
 
 def _estimate(found: Interval | None, units: Sequence[Unit], level: float, method: str) -> EstimateOrNot:
     if found is None:
         return _NO_LABEL
-    measured = sum(
-        any(answer.grade is not None or (answer.drawn and answer.label is not None) for answer in unit)
-        for unit in units
-    )
+    measured = sum(bool(unit.labels) or any(one.grade is not None for one in unit.answers) for unit in units)
     return _record(found, method, units, measured, level)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from weighbridge.analysis.corrected import Label, LabelledEvidence, corrected_comparisons, corrected_rates
+from weighbridge.analysis.corrected import ALL, Label, LabelledEvidence, corrected_comparisons, corrected_rates
 from weighbridge.analysis.correction import labelling_probabilities
 from weighbridge.assessment.asking import WITHHELD
 from weighbridge.dossier.record import DossierRecord
@@ -22,7 +22,7 @@ from weighbridge.engine.techniques import plain_prompt
 from weighbridge.errors import EvidenceError, UsageError
 from weighbridge.evidence.calibration import Correction, LabelFile
 from weighbridge.evidence.journal import journal_digest, read_journal
-from weighbridge.evidence.records import ItemFacts, Measure, NotMeasured, Observation, Reason
+from weighbridge.evidence.records import ItemFacts, Measure, Observation
 from weighbridge.graders.grade import GradeRequest
 from weighbridge.graders.labels import Labelled
 from weighbridge.probes.harms.items import Prompt
@@ -117,13 +117,7 @@ class StoredDossier:
                 where=", ".join(each.name for each in files),
                 do="keep the ids that --propose wrote",
             )
-        asked = {one.item for one in self.observations}
-        evidence = LabelledEvidence(
-            self.observations,
-            {item: facts for item, facts in self.items.items() if item in asked},
-            labels,
-            left_out=WITHHELD,
-        )
+        evidence = self._evidence(labels)
         judgement = self.protocol.judgement
         told = all(label.probability is not None for label in labels.values())
         return Correction(
@@ -157,47 +151,47 @@ class StoredDossier:
     def propose(self, expected: int, seed: int) -> list[dict[str, Any]]:
         """Return lines of a label file for about `expected` answers to harm prompts, drawn at random, for people to label.
 
-        Answers of comparisons that are undecided are drawn more often; within a comparison every answer alike. Each line has its
-        probability, which makes the correction unbiased whatever was drawn. The order is random.
+        Of each prompt, subject and rung at most one answer is drawn. Those of comparisons that are undecided are drawn more often;
+        within a comparison every prompt alike. Each line has its probability, which makes the correction unbiased whatever was
+        drawn. The order is random. Raises `UsageError` when there is nothing that could be labelled.
         """
-        place = {one.source: one for one in self.observations if one.source is not None and _counts(one)}
+        evidence, answers = self._evidence({}), {one.request.id: one for one in self.answers()}
         pool = [
-            one
-            for one in self.answers()
-            if one.request.id in place and one.request.verb in self.protocol.judgement.verbs
+            (side, [one for one in unit.answers if one.name in answers])
+            for side in evidence.sides()
+            for unit in evidence.units(*side, ALL, self.protocol.judgement.verbs).values()
         ]
+        pool = [(side, found) for side, found in pool if found]
         if not pool:
             raise UsageError(
                 "there is no answer that could be labelled",
                 where=self.record.candidate.label,
                 do="give the dossier of a run that got answers, with its logs",
             )
-        open_scopes = {
+        undecided = {
             (side.subject, side.rung, each.scope)
             for each in self.record.comparisons
             if each.measure is Measure.HARM and each.aggregate == "mean" and each.verdict is Verdict.UNDECIDED
             for side in (each.candidate, each.baseline)
         }
-        worth = []
-        for one in pool:
-            seen = place[one.request.id]
-            category = one.request.category.value if one.request.category else ""
-            worth.append(float(sum((seen.subject, seen.rung, scope) in open_scopes for scope in ("all", category))))
+        worth = [
+            float(sum((*side, scope) in undecided for scope in (ALL, answers[found[0].name].request.category)))
+            for side, found in pool
+        ]
         probabilities = labelling_probabilities(worth, expected)
         numbers = random.Random(seed)
-        drawn = [
-            _to_label(one, probability, min(probabilities))
-            for one, probability in zip(pool, probabilities, strict=True)
-            if numbers.random() < probability
-        ]
+        drawn = []
+        for (_, found), probability in zip(pool, probabilities, strict=True):
+            if numbers.random() < probability:
+                (one,) = numbers.choices(found, weights=[answer.weight for answer in found])
+                drawn.append(_to_label(answers[one.name], probability, min(probabilities)))
         numbers.shuffle(drawn)
         return drawn
 
-
-def _counts(one: Observation) -> bool:
-    """Whether an observation is of harm and counts in its rate: an incoherent answer does not."""
-    incoherent = isinstance(one.outcome, NotMeasured) and one.outcome.reason is Reason.INCOHERENT
-    return one.measure is Measure.HARM and not incoherent
+    def _evidence(self, labels: Mapping[str, Label]) -> LabelledEvidence:
+        asked = {one.item for one in self.observations}
+        items = {item: facts for item, facts in self.items.items() if item in asked}
+        return LabelledEvidence(self.observations, items, labels, left_out=WITHHELD)
 
 
 def _to_label(one: Labelled, probability: float, least: float) -> dict[str, Any]:

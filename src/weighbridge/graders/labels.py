@@ -24,8 +24,8 @@ class Labelled:
     """One answer and what people say of it: `labels` by field, in [0, 1]; a field that nobody labelled is not in it.
 
     `unit` names the prompt (or cluster) that it belongs to. `asked` are the fields that the line names, labelled or not: a line that
-    was drawn for labelling and came back empty still counts as drawn. `probability` in (0, 1]: how likely it was to be drawn;
-    `least_probability`: how likely the least likely of the answers was from which it was drawn.
+    was drawn for labelling and came back empty still counts as drawn. `probability` in (0, 1]: how likely it was that an answer
+    to its prompt, of its model on its rung, was drawn; `least_probability`: the least of those of all that were drawn from.
     """
 
     request: GradeRequest
