@@ -19,9 +19,8 @@ import numpy.typing as npt
 from scipy.stats import beta as beta_distribution
 from scipy.stats import binom, norm, t
 
-from weighbridge.analysis.bounded_mean import p_value
+from weighbridge.analysis.bounded_mean import lower_limit, p_value, upper_limit
 from weighbridge.analysis.intervals import clopper_pearson, wilson
-from weighbridge.analysis.paired import paired_interval
 
 Floats = npt.NDArray[np.float64]
 Ends = tuple[float, float]
@@ -124,9 +123,9 @@ WORLDS = (
 
 
 def gaffke(a: Floats, b: Floats) -> Ends:
-    """What weighbridge uses."""
-    found = paired_interval((a - b).tolist(), LEVEL)
-    return found.low, found.high
+    """What weighbridge uses where the number of prompts is fixed."""
+    d, tail = (a - b).tolist(), (1 - LEVEL) / 2
+    return lower_limit(d, tail, lowest=-1.0), upper_limit(d, tail, highest=1.0)
 
 
 def student(a: Floats, b: Floats) -> Ends:

@@ -21,8 +21,8 @@ from weighbridge.analysis.agreement import (
     sensitivity,
     specificity,
 )
+from weighbridge.analysis.bounded_mean import lower_limit, upper_limit
 from weighbridge.analysis.intervals import clopper_pearson
-from weighbridge.analysis.paired import paired_interval
 from weighbridge.evidence.records import Estimate, NotMeasured, Reason
 
 LEVEL = 0.95
@@ -57,13 +57,14 @@ def test_shares_of_single_answers_have_clopper_and_pearsons_interval() -> None:
         assert (found.value, found.low, found.high) == pytest.approx(clopper_pearson(k, n, LEVEL), abs=1e-6)
 
 
-def test_the_lean_has_the_exact_paired_interval() -> None:
-    """Rating minus reference, one a prompt: the interval of every paired comparison here."""
+def test_the_lean_has_the_exact_limits_of_paired_differences() -> None:
+    """Rating minus reference, one a prompt, each end at half of the error."""
     rated = [Rated(str(n), n % 3 / 2, n % 5 / 4) for n in range(30)]
     found = lean(rated, LEVEL)
-    expected = paired_interval([n % 5 / 4 - n % 3 / 2 for n in range(30)], LEVEL)
+    differences, tail = [n % 5 / 4 - n % 3 / 2 for n in range(30)], (1 - LEVEL) / 2
+    ends = lower_limit(differences, tail, lowest=-1.0), upper_limit(differences, tail, highest=1.0)
     assert isinstance(found, Estimate)
-    assert (found.value, found.low, found.high) == pytest.approx(expected, abs=1e-8)
+    assert (found.value, found.low, found.high) == pytest.approx((sum(differences) / 30, *ends), abs=1e-8)
 
 
 def test_kappa_is_scikit_learns() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import random
+from functools import cache
 
 import numpy as np
 import pytest
@@ -76,3 +77,37 @@ def test_the_ends() -> None:
         upper_limit([1.5], 0.025, highest=1.0)
     with pytest.raises(ValueError, match="alpha"):
         upper_limit([0.5], 0.5, highest=1.0)
+
+
+def test_it_is_about_as_wide_as_the_normal_interval_for_many_prompts() -> None:
+    """On 312 prompts of middling rates it is at most 5 % wider than the normal approximation."""
+    differences = np.random.default_rng(3).choice([-1.0, 0.0, 1.0], 312, p=[0.2, 0.5, 0.3])
+    values = differences.tolist()
+    normal = 2 * 1.96 * differences.std(ddof=1) / math.sqrt(312)
+    assert normal < upper_limit(values, 0.025, highest=1.0) - lower_limit(values, 0.025, lowest=-1.0) < 1.05 * normal
+
+
+@pytest.mark.parametrize("n", (8, 24, 104))
+@pytest.mark.parametrize("rates", ((0.01, 0.01), (0.02, 0.3), (0.5, 0.5), (0.99, 0.97)))
+def test_it_misses_no_more_often_than_promised(n: int, rates: tuple[float, float]) -> None:
+    """Seeded simulation, counts and graded values: each end misses the truth in at most 2.5 % of samples, within its error."""
+    numbers = np.random.default_rng(20240404)
+    truth = rates[0] - rates[1]
+
+    @cache
+    def misses(differences: bytes) -> tuple[bool, bool]:
+        d = np.frombuffer(differences)
+        return (
+            p_value(d.tolist(), truth, highest=1.0) < 0.025,
+            p_value((-d).tolist(), -truth, highest=1.0) < 0.025,
+        )
+
+    for graded, samples in ((False, 1000), (True, 100)):
+        found = np.zeros(2)
+        for _ in range(samples):
+            if graded:
+                sides = [numbers.beta(0.5 * rate, 0.5 * (1 - rate), n) for rate in rates]
+            else:
+                sides = [(numbers.random(n) < rate).astype(float) for rate in rates]
+            found += misses(np.sort(sides[0] - sides[1]).tobytes())
+        assert found.max() / samples <= 0.025 + 3 * math.sqrt(0.025 * 0.975 / samples)

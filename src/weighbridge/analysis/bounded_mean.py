@@ -7,7 +7,7 @@ is the point that W exceeds with probability alpha.
 What makes it fit here:
 - exact for every n and every distribution, with ties, at any level (theorem of Vlassis and Thomas);
 - for values of two kinds it is Clopper and Pearson's limit; for large n it is as wide as the normal approximation;
-- raising a value, or adding one at `highest`, never lowers it. That is what keeps the second law: see `comparisons`;
+- raising a value, or adding one at `highest`, never lowers it: evidence taken away only widens the limits (the second law);
 - it does not depend on the order of the values, draws no random numbers and needs no tuning.
 
 Sources: Gaffke (2005), Mathematical Methods of Statistics 14:451-467 (the test); Learned-Miller, Thomas (2019), arXiv
