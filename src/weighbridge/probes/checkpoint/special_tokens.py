@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from weighbridge.probes.checkpoint.catalogue import found
 from weighbridge.probes.checkpoint.report import Examined, Finding
 
 _KEYS = ("bos_token_id", "eos_token_id", "pad_token_id", "unk_token_id", "decoder_start_token_id", "sep_token_id", "cls_token_id", "mask_token_id")  # fmt: skip
+
+# Of the language model itself: vision towers and prompt encoders have embeddings of their own.
+_EMBEDDING = re.compile(
+    r"\A(?:(?:language_)?model\.(?:language_model\.)?)?(?:embed_tokens|tok_embeddings)\.weight\Z|\A(?:transformer\.)?wte\.weight\Z"
+)
 
 
 def examine_special_tokens(files: Sequence[Examined]) -> list[Finding]:
@@ -31,6 +37,19 @@ def examine_special_tokens(files: Sequence[Examined]) -> list[Finding]:
                 if isinstance(each, int) and not isinstance(each, bool) and each != -1 and not 0 <= each < size:
                     message = f"{each}, but the vocabulary has {size:,} tokens"
                     findings.append(found("tokens.special", path, key, message))
+    return findings + _embeddings(files, settings)
+
+
+def _embeddings(files: Sequence[Examined], settings: Mapping[str, Any]) -> list[Finding]:
+    """An input embedding needs a row for every token that config.json speaks of."""
+    findings = []
+    for file in files:
+        folder = file.path.rpartition("/")[0]
+        size = _vocabulary(settings.get(f"{folder}/config.json" if folder else "config.json"))
+        for region in file.regions if size is not None and file.format == "safetensors" else ():
+            if _EMBEDDING.search(region.tensor) and len(region.shape) == 2 and region.shape[0] < (size or 0):
+                message = f"{region.shape[0]:,} rows, but config.json speaks of {size:,} tokens"
+                findings.append(found("tokens.embedding", file.path, region.tensor, message))
     return findings
 
 

@@ -171,7 +171,7 @@ def _list_of_its_own(node: nodes.Getitem, defined: _Defined) -> bool:
 
 
 def _node(node: nodes.Node, defined: _Defined, source: str, say: Any) -> None:
-    if isinstance(node, nodes.Getattr):
+    if isinstance(node, nodes.Getattr | nodes.NSRef):
         if node.attr.startswith("_") or node.attr in INNER:
             say("escape", node.lineno, f"takes the attribute {node.attr!r}: a way out of the template")
     elif isinstance(node, nodes.Const):

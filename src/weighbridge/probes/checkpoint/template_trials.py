@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import jinja2
 import jinja2.nodes as nodes
 
 from weighbridge.probes.checkpoint.catalogue import found
@@ -48,6 +49,8 @@ _CONTENTS = (
     "WEIGHED IN CAPITALS",
     "weighed, ünïcode 漢字 🙂 5 €",
     "Weighed one\n\n  two  spaces\n\tand a tab\n- a list",
+    "1234567890",
+    "weighed",
     'Weighed <b>bold</b> & <i>x</i> {"a": [1, "b"]} 1234567890',
 )
 _FUNCTION = {
@@ -80,7 +83,11 @@ Message = dict[str, Any]
 
 def try_template(template: Template, tree: nodes.Template) -> tuple[list[Finding], list[NotExamined]]:
     """Return what the template does to conversations that it should not, and what could not be tried."""
-    trials = _Trials(template, tree)
+    try:
+        trials = _Trials(template, tree)
+    except (jinja2.TemplateError, SyntaxError, ValueError, RecursionError) as error:
+        message = f"cannot be used: {type(error).__name__}: {error}"
+        return [found("template.syntax", template.path, template.where, message)], []
     try:
         trials.run()
     except TooMuch as much:
@@ -178,6 +185,18 @@ class _Trials:
         except Exception:
             return None
 
+    def _why(self, messages: Sequence[Message]) -> str:
+        """Return the error with which the template fails, or nothing where it refuses in its own words."""
+        try:
+            self.render(messages)
+        except (TooMuch, MemoryError, _NoTimeLeft):
+            raise
+        except Refused:
+            return ""
+        except Exception as error:
+            return f"{type(error).__name__}: {error}"
+        return ""
+
     # -- what is looked at
 
     def run(self) -> None:
@@ -188,7 +207,11 @@ class _Trials:
         self._kept(plain, [USER], "a single question")
         with_system = self.attempt([{"role": "system", "content": SYSTEM}, user])
         if with_system is None:
-            self.say("no-system", "refuses system messages")
+            why = self._why([{"role": "system", "content": SYSTEM}, user])
+            if why:
+                self.say("fails", f"fails on a system message: {why}")
+            else:
+                self.say("no-system", "refuses system messages")
         else:
             if SYSTEM not in with_system:
                 self.say("drops-system", "leaves the system message out, or changes it")
@@ -258,6 +281,9 @@ class _Trials:
             self.rendered.add(text)
             if added := phrase(text.replace(SYSTEM, ""), 4):
                 self.say("adds-text", f"adds words to the conversation: {added!r}")
+        label = default.rpartition("\n")[2]
+        if len(words(" ".join(unknown_lines(label)))) >= 2:
+            self.say("adds-text", f"puts words in front of the user's: {label[-160:]!r}")
         if order := orders(default):
             self.say("adds-text", f"gives the model orders of its own: {order!r}")
             return

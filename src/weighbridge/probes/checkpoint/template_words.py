@@ -117,7 +117,12 @@ def compared_words(tree: nodes.Template) -> list[str]:
                 take(each)
         elif isinstance(constant, str):
             word = constant.strip()
-            if word and (len(word) >= 2 or not word.isascii()) and not _TAG.match(word) and len(word) < _LONGEST:
+            if (
+                word
+                and (len(word) >= 2 or not word.isalnum() or not word.isascii())
+                and not _TAG.match(word)
+                and len(word) < _LONGEST
+            ):
                 found.setdefault(word)
 
     def note(node: nodes.Node) -> None:
@@ -143,6 +148,13 @@ def compared_words(tree: nodes.Template) -> list[str]:
         value = folded(assign.node)
         if isinstance(value, list) or (isinstance(value, str) and len(value) < 100):
             take(value)
+    for macro in tree.find_all(nodes.Macro):
+        for default in macro.defaults:
+            note(default)
+    for block in tree.find_all(nodes.AssignBlock):
+        for data in block.find_all(nodes.TemplateData):
+            if len(data.data) < 100:
+                take(data.data)
     for literal in tree.find_all((nodes.List, nodes.Tuple, nodes.Dict)):
         note(literal)
     return sorted(found, key=lambda word: word in KEYS)
