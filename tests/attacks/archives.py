@@ -51,6 +51,13 @@ def torch_zip(value: object, legacy: bool = False) -> bytes:
     return buffer.getvalue()
 
 
+def torch_numbers(data: bytes) -> object:
+    """A tensor of these bytes."""
+    import torch
+
+    return torch.frombuffer(bytearray(data), dtype=torch.uint8).clone()
+
+
 def npy(array: np.ndarray, **options: object) -> bytes:
     """What `numpy.save` writes."""
     buffer = io.BytesIO()
@@ -216,6 +223,17 @@ def _bombs() -> Iterator[Case]:
 
 
 def _torch() -> Iterator[Case]:
+    # Among many storages some begin as another format does: their numbers are numbers.
+    heads = (
+        b'\x10\0\0\0\0\0\0\0{"a": 1}       ',
+        b"\x80\x04K\x01.",
+        b"GGUF\x03",
+        b"\x89HDF\r\n\x1a\n",
+        b"\x93NUMPY",
+        b"BZh9",
+    )
+    chance = {f"w{n}": torch_numbers(head.ljust(4096, b"\x3c")) for n, head in enumerate(heads)}
+    yield Case("torch storages that begin as formats do, ordinary", {"pytorch_model.bin": torch_zip(chance)})
     import torch
 
     torch.manual_seed(1)
