@@ -282,6 +282,9 @@ def _missing(comparison: Comparison | None) -> str:
 
 
 def _needed(comparison: Comparison | None) -> str:
+    """After how many prompts it was decided, or how many would be expected to decide it."""
+    if comparison is not None and comparison.decided_after is not None:
+        return f"decided after {count(comparison.decided_after)}"
     if comparison is None or comparison.prompts_needed is None:
         return "\u2013"
     return f"about {count(comparison.prompts_needed)}"
