@@ -316,6 +316,8 @@ def _settings() -> Iterator[Case]:
         f"model.layers.{i}.mlp.experts.{j}.up_proj.weight": "../x.safetensors" for i in range(60) for j in range(300)
     }
     yield Case("a long index", {"model.safetensors.index.json": _json({"weight_map": names}), "config.json": b"{}"}, ("index.path",))  # fmt: skip
+    more = {**model(), "config.json": _json({"model_type": "llama", "vocab_size": 32_000})}
+    yield Case("fewer embeddings than tokens", more, ("tokens.embedding",))
     own = {
         "config.json": _json({"eos_token_id": 5}),
         "tokenizer.json": _json({"model": {"type": "BPE", "vocab": {"a": 0, "b": 1}}}),
