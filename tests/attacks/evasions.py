@@ -109,6 +109,45 @@ def _nested() -> Iterator[Case]:
     yield Case("dill's type of code", {"x.dill": b"\x80\x04" + kind}, RUNS)
 
 
+def _made() -> Iterator[Case]:
+    """Memory asked for by a few bytes."""
+    large = b"\x8a\x06" + (1 << 42).to_bytes(6, "little")
+    work = ("pickle.too-much-work",)
+    data = b"\x80\x04" + stack_global("builtins", "bytearray") + large + b"\x85R."
+    yield Case("four terabytes of zeros", {"x.pkl": data}, work)
+    numbers = stack_global("builtins", "range") + large + b"\x85R"
+    data = b"\x80\x04" + stack_global("builtins", "list") + numbers + b"\x85R."
+    yield Case("a list of four billion numbers", {"x.pkl": data}, work)
+    array = (
+        stack_global("numpy._core.multiarray", "_reconstruct")
+        + stack_global("numpy", "ndarray")
+        + large
+        + b"\x85C\x01b"
+    )
+    yield Case("an empty array of four terabytes", {"x.pkl": b"\x80\x04" + array + b"\x87R."}, work)
+
+
+def _digits() -> Iterator[Case]:
+    """Products so large that Python refuses to write them out."""
+    dims = [(1 << 62) - 1] * 300
+    yield Case(
+        "onnx, a shape of 300 dimensions",
+        {"x.onnx": onnx(initializers=[initializer("w", dims, bytes(4))])},
+        ("onnx.size",),
+    )
+    many = b"(" + (b"\x8a\x40" + b"\xff" * 63 + b"\x7f") * 60 + b"t"
+    array = stack_global("numpy._core.multiarray", "_reconstruct") + stack_global("numpy", "ndarray") + many + b"C\x01b"
+    yield Case("an array of 60 dimensions", {"x.pkl": b"\x80\x04" + array + b"\x87R."}, ("pickle.too-much-work",))
+    wrapper = _wrapper("u1", 0, aligned=False).replace(b"K\x00\x85", many)
+    yield Case("joblib's array of 60 dimensions", {"x.joblib": b"\x80\x04" + wrapper + b"."}, ("pickle.broken",))
+    header = b"{'descr': [('a', '<f8', (" + b"999999999, " * 600 + b"))], 'fortran_order': False, 'shape': (1,), }\n"
+    data = b"\x93NUMPY\x01\0" + struct.pack("<H", len(header)) + header
+    yield Case("a numpy type of 600 dimensions", {"x.npy": data}, ("numpy.header",))
+    entry = tarfile.TarInfo("a")
+    entry.pax_headers = {"size": "\u00b2"}
+    yield Case("a pax size of a superscript", {"x.tar": _entry(entry, b"", tarfile.PAX_FORMAT) + PAYLOAD}, RUNS)
+
+
 def _behind() -> Iterator[Case]:
     """Payloads in places that one format ignores."""
     archive = zipped({"archive/data.pkl": pickle.dumps({"a": 1}), "archive/version": b"3\n"})
@@ -118,6 +157,14 @@ def _behind() -> Iterator[Case]:
     yield Case("a pickle behind a png's signature", {"x.png": b"\x89PNG\r\n\x1a\n" + PAYLOAD}, RUNS)
     inner = tarred({"m/model.pkl": PAYLOAD})
     yield Case("a tar behind a tar", {"x.tar": tarred({"a": b"x"}) + inner}, RUNS)
+    for kind in (b"S", b"Z", b"7"):
+        entry = tarfile.TarInfo("a")
+        entry.type, entry.size = kind, len(PAYLOAD)
+        yield Case(f"a tar's member of type {kind.decode()}", {"x.tar": _entry(entry, PAYLOAD)}, RUNS)
+    for form, where in ((tarfile.PAX_FORMAT, "a pax header"), (tarfile.GNU_FORMAT, "a GNU header")):
+        entry = tarfile.TarInfo("a")
+        entry.type, entry.linkname = tarfile.SYMTYPE, "../" * 60 + "inert"
+        yield Case(f"a link that leads out by {where}", {"x.tar": _entry(entry, b"", form)}, ("archive.link",))
     yield Case("a pickle behind a tar", {"x.tar": tarred({"a": b"x"}) + PAYLOAD}, RUNS)
     header = inner[:150] + bytes([inner[150] ^ 1]) + inner[151:]
     yield Case("a tar header with a wrong checksum", {"x.tar": header}, ("archive.damaged", *RUNS))
@@ -125,6 +172,14 @@ def _behind() -> Iterator[Case]:
     yield Case("a pickle behind an onnx", {"x.onnx": model + PAYLOAD}, ("onnx.damaged", *RUNS))
     tree = pack({"w": np.ones(4, "f4")})
     yield Case("a pickle behind a msgpack", {"x.msgpack": tree + PAYLOAD}, ("flax.hidden-bytes", *RUNS))
+
+
+def _entry(entry: tarfile.TarInfo, data: bytes, form: int = tarfile.USTAR_FORMAT) -> bytes:
+    """A tar of one member."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w", format=form) as archive:
+        archive.addfile(entry, io.BytesIO(data))
+    return packed.getvalue()
 
 
 def _frameworks() -> Iterator[Case]:
@@ -223,16 +278,23 @@ def _ordinary() -> Iterator[Case]:
     yield Case(
         "ordinary: TorchScript with a version of its own", {"x.pt": zipped({f"a/{k}": v for k, v in archive.items()})}
     )
+    weights = {"config": {"w": {"path_name": "weight_0", "is_param": True, "use_pickle": False}}}
+    exported = {"archive_format": b"pt2", "archive_version": b"0", "models/model.json": b"{}"}
+    exported |= {"data/weights/model_weights_config.json": json.dumps(weights).encode()}
+    exported |= {"data/weights/weight_0": np.ones(16, "f4").tobytes()}
+    yield Case("ordinary: an exported program", {"x.pt2": zipped({f"a/{k}": v for k, v in exported.items()})})
+    exported["data/weights/weight_1"] = PAYLOAD
+    yield Case("a pickle in an exported program", {"x.pt2": zipped({f"a/{k}": v for k, v in exported.items()})}, RUNS)
     yield Case("ordinary: plain YAML", {"config.yaml": b"model: x\ntags: [a, b]\n"})
     skops = {"__class__": "OrderedDict", "__module__": "collections", "__loader__": "DictNode", "content": {}}
     yield Case("ordinary: a skops schema", {"m.skops": zipped({"schema.json": json.dumps(skops).encode()})})
     yield Case("ordinary: keras of plain layers", {"model.keras": keras3(sequential(DENSE, DENSE))})
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive_:
-        info = tarfile.TarInfo("a.txt")
-        info.size = 2
-        archive_.addfile(info, io.BytesIO(b"hi"))
-    yield Case("ordinary: a tar packed twice", {"x.tar.z": zlib.compress(packed.getvalue())})
+    entry = tarfile.TarInfo("a.txt")
+    entry.size = 2
+    yield Case("ordinary: a tar packed twice", {"x.tar.z": zlib.compress(_entry(entry, b"hi"))})
+    header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (1L,), }".ljust(117) + b"\n"
+    array = b"\x93NUMPY\x01\0" + struct.pack("<H", len(header)) + header + struct.pack("<d", 1.5)
+    yield Case("ordinary: an array that Python 2 wrote", {"x.npy": array})
 
 
 def cases() -> Iterator[Case]:
@@ -240,6 +302,8 @@ def cases() -> Iterator[Case]:
     yield from _texts()
     yield from _two_readings()
     yield from _nested()
+    yield from _made()
+    yield from _digits()
     yield from _behind()
     yield from _frameworks()
     yield from _ordinary()

@@ -53,6 +53,8 @@ def _zip(source: Source, into: Examined, context: Context) -> None:
     results = examine_members(source, archive.members, into, context)
     if torch_zip.is_torch(results):
         torch_zip.examine_torch(source, results, into, context)
+    elif torch_zip.is_exported(results):
+        torch_zip.examine_exported(results, into)
     elif any(name.endswith(".npy") for name in results):
         into.format = "numpy npz"
     elif "config.json" in results and "metadata.json" in results:

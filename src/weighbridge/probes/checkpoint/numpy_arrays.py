@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from typing import Any
 
 from weighbridge.probes.checkpoint.catalogue import found
@@ -48,7 +49,7 @@ def examine(source: Source, into: Examined, context: Context) -> None:
     elements = 1
     for each in shape:
         elements *= each
-    if item is None or elements < 0 or elements > 1 << 62:
+    if item is None or not 0 <= elements <= 1 << 62 or not 0 <= item <= 1 << 62:
         return damaged("an element type or shape that is not understood")
     size = elements * item
     left = source.size_bytes - start
@@ -73,6 +74,7 @@ def _literal(raw: bytes) -> dict[str, Any] | None:
     text = raw.decode("latin-1").strip()
     if text.count("(") + text.count("[") + text.count("{") > 200:
         return None
+    text = re.sub(r"(?<=[0-9])L(?=[,)\s])", "", text)  # as Python 2 wrote shapes
     try:
         facts = ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):

@@ -212,7 +212,7 @@ def _tensor(source: Source, field: Field, into: Examined, context: Context) -> N
         dtype, width = _DTYPES[kind]
         elements = 1
         for length in shape:
-            elements *= length
+            elements = min(elements * length, 1 << 62)
         if elements * width != raw.size:
             message = f"{raw.size:,} bytes for a shape and type that need {elements * width:,}"
             into.findings.append(found("onnx.size", source.path, name, message))

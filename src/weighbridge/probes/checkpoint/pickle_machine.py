@@ -421,7 +421,7 @@ class _Machine:
             self.frame_end = None
         size = item_bytes(code)
         for each in shape:
-            size *= max(each, 0)
+            size = min(size * max(each, 0), 1 << 62)
         if facts.get("numpy_array_alignment_bytes") is not None:
             self._read_on_plainly()
             self.stream.skip(self.stream.take(1)[0])

@@ -28,6 +28,12 @@ _MAX_PICKLES = 10_000  # in a row
 _SEARCH_WINDOW = 1 << 20
 _LONGEST_SEARCH = 1 << 30
 _TRIAL_STEPS = 4000
+_MAKERS = frozenset({
+    "builtins.bytes", "builtins.bytearray", "builtins.list", "builtins.tuple", "builtins.set", "builtins.frozenset", "collections.deque",
+    "torch.UntypedStorage", "torch.storage.UntypedStorage", "torch.ByteStorage", "torch.FloatStorage",
+    "numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct",
+})  # fmt: skip
+_MOST_ASKED = 1 << 33
 _SHARED, _MOST_VALUES = 20, 10**9  # fewer shared parts cannot multiply that far
 
 
@@ -110,6 +116,9 @@ def _judge(source: Source, whole: PickleResult, into: Examined, context: Context
         for call in _calls(result, rules):
             context.allowance.step()
             if isinstance(call.callable, Global):
+                if (size := _asked_for(call)) >= _MOST_ASKED:
+                    message = f"has {call.callable} make {size:,} values or bytes out of nothing"
+                    into.findings.append(found("pickle.too-much-work", source.path, f"byte {call.offset}", message))
                 called.setdefault((call.callable.module, call.callable.name), call)
                 if call.callable.name == "_load_from_bytes":
                     _nested(source, call, into, context)
@@ -164,6 +173,24 @@ def _calls(result: PickleResult, rules: Policy) -> Iterator[Call]:
         if places is not None and max(places) < len(arguments):
             callee, given = (arguments[place] for place in places)
             yield Call(callee, given if isinstance(given, tuple) else (given,), call.how, call.offset)
+
+
+def _asked_for(call: Call) -> int:
+    """Return how much a call makes that does not stand in the file: `bytearray(2**40)`, `list(range(2**40))`, an empty array."""
+    arguments = call.arguments
+    if not isinstance(arguments, tuple) or not arguments or str(call.callable) not in _MAKERS:
+        return 0
+    first = arguments[0]
+    if isinstance(first, Call) and str(first.callable) == "builtins.range" and isinstance(first.arguments, tuple):
+        return max((each for each in first.arguments if isinstance(each, int)), default=0)
+    if str(call.callable).endswith("._reconstruct"):
+        first, size = arguments[1] if len(arguments) > 1 else (), 1
+        for each in first if isinstance(first, tuple) else ():
+            size = min(size * each, 1 << 62) if isinstance(each, int) else size
+        return size
+    if call.callable.name in ("bytes", "bytearray") or "torch" in call.callable.module:
+        return first if isinstance(first, int) else 0
+    return 0
 
 
 def _is_known_danger(each: Global, rules: Policy) -> bool:

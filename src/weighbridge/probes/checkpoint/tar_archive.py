@@ -11,6 +11,7 @@ from weighbridge.probes.checkpoint.zip_archive import Say
 _BLOCK = 512
 _MAX_MEMBERS = 200_000
 _MAX_EXTENDED = 1 << 20
+_NO_FILES = (b"1", b"2", b"3", b"4", b"5", b"6")  # links, devices, folders; readers take any other type for a file
 
 
 def matches(head: bytes) -> bool:
@@ -44,6 +45,7 @@ def examine(source: Source, into: Examined, context: Context) -> None:
     at = count = 0
     extended: dict[str, str] = {}
     long_name: str | None = None
+    long_link: str | None = None
     while at + _BLOCK <= source.size_bytes and count < _MAX_MEMBERS:
         context.allowance.step(50)
         count += 1
@@ -64,6 +66,8 @@ def examine(source: Source, into: Examined, context: Context) -> None:
             at = following
             continue
         kind = block[156:157]
+        if kind not in (b"x", b"g", b"L", b"K") and (stated := extended.get("size", "")).isdecimal():
+            size = min(int(stated[:20]), source.size_bytes)
         data = at + _BLOCK
         at = data + -(-size // _BLOCK) * _BLOCK
         if data + size > source.size_bytes:
@@ -76,15 +80,18 @@ def examine(source: Source, into: Examined, context: Context) -> None:
             raw = source.read(data, size)
             if kind == b"L":
                 long_name = raw.rstrip(b"\0").decode("utf-8", "replace")
+            elif kind == b"K":
+                long_link = raw.rstrip(b"\0").decode("utf-8", "replace")
             elif kind == b"x":
                 extended = _pax(raw)
             continue
         prefix = block[345:500].split(b"\0")[0] if block[257:262] == b"ustar" else b""
         name = (prefix + b"/" if prefix else b"") + block[:100].split(b"\0")[0]
         path = extended.get("path") or long_name or name.decode("utf-8", "replace")
-        extended, long_name = {}, None
-        _check(path, kind, block, say)
-        if kind in (b"0", b"\0", b"7"):
+        target = extended.get("linkpath") or long_link or block[157:257].split(b"\0")[0].decode("utf-8", "replace")
+        extended, long_name, long_link = {}, None, None
+        _check(path, kind, target, say)
+        if kind not in _NO_FILES:
             context.examine(
                 Window(f"{source.path}!{shown(path, 300)}", source, data, max(0, min(size, source.size_bytes - data)))
             )
@@ -118,12 +125,11 @@ def _pax(raw: bytes) -> dict[str, str]:
     return fields
 
 
-def _check(path: str, kind: bytes, block: bytes, say: Say) -> None:
+def _check(path: str, kind: bytes, target: str, say: Say) -> None:
     parts = path.replace("\\", "/").split("/")
     if ".." in parts or path.startswith(("/", "\\")):
         say("path", path, "would be unpacked outside of its folder")
     if kind in (b"1", b"2"):
-        target = block[157:257].split(b"\0")[0].decode("utf-8", "replace")
         if target.startswith("/") or ".." in target.split("/"):
             say("link", path, f"a link that leads out of the archive, to {target[:100]}")
     elif kind in (b"3", b"4", b"6"):

@@ -50,6 +50,28 @@ def examine_torch(
         ]
 
 
+def is_exported(members: dict[str, tuple[Examined, Source]]) -> bool:
+    """Whether members are those of a program that `torch.export` saved."""
+    return any(
+        f"/{name}".endswith("/archive_format") and inner.read(0, 8) == b"pt2" for name, (_, inner) in members.items()
+    )
+
+
+def examine_exported(members: dict[str, tuple[Examined, Source]], into: Examined) -> None:
+    """Raw values that the archive's own list of weights or constants names are no files that nobody understands."""
+    into.format = "torch export"
+    for name, (examined, _) in members.items():
+        data = examined.metadata.get("json")
+        entries = data.get("config") if name.endswith("_config.json") and isinstance(data, dict) else None
+        for entry in entries.values() if isinstance(entries, dict) else ():
+            path = entry.get("path_name") if isinstance(entry, dict) else None
+            values = members.get(f"{name.rsplit('/', 1)[0]}/{path}")
+            if values is not None and values[0].format == "unknown":
+                values[0].format = "torch storage"
+                values[0].not_examined.clear()
+                into.not_measured += 1
+
+
 def _storages(
     source: Source, prefix: str, members: dict[str, tuple[Examined, Source]], into: Examined, context: Context
 ) -> None:
