@@ -281,7 +281,9 @@ class _Trials:
             self.rendered.add(text)
             if added := phrase(text.replace(SYSTEM, ""), 4):
                 self.say("adds-text", f"adds words to the conversation: {added!r}")
-        label = default.rpartition("\n")[2]
+        label = re.split(r"[\n>\]]|[.!?](?=\s)", default)[
+            -1
+        ]  # behind tags, and behind a system prompt in the same line
         if len(words(" ".join(unknown_lines(label)))) >= 2:
             self.say("adds-text", f"puts words in front of the user's: {label[-160:]!r}")
         if order := orders(default):
