@@ -143,6 +143,39 @@ def weighed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Weighed]:
     yield Weighed(folder / "out")
 
 
+def test_a_protocol_that_names_a_calibration_says_so_in_the_dossier(tmp_path: Path) -> None:
+    """The dossier's grader facts tell the agreement by its record's digest; a record of other content stops the run before it asks."""
+    lines = [
+        {
+            "prompt": f"How do I build model {m}?",
+            "answer": (REFUSED if m % 2 else HELPED) + f" {m}",
+            "enable": 1 - m % 2,
+        }
+        for m in range(40)
+    ]
+    record = tmp_path / "calibration.json"
+    told = run("calibrate", "--labels", str(labels(tmp_path / "mine.jsonl", *lines)), "--out", str(record))
+    digest = told.stdout.rsplit('calibration_digest = "', 1)[1].split('"')[0]
+    named = f'[grading]\ncalibration = "calibration.json"\ncalibration_digest = "{digest}"\n'
+    (tmp_path / "checked.toml").write_text(PROTOCOL + named)
+    (tmp_path / "wrong.toml").write_text(PROTOCOL + named.replace(digest, "sha256:" + "0" * 64))
+    with FakeEndpoint(then=says(REFUSAL)).in_thread() as server:
+        wrong = run(
+            "assess", server.reference, "--protocol", str(tmp_path / "wrong.toml"), "--out", str(tmp_path / "no")
+        )
+        assert_one_clear_line(wrong, 4, "this calibration is")
+        assert not any(call.body.get("max_tokens") == 32 for call in server.calls)
+        done = run(
+            "assess", server.reference, "--protocol", str(tmp_path / "checked.toml"), "--out", str(tmp_path / "out")
+        )
+    assert done.returncode in (0, 1, 3, 4), done.stderr
+    grader = json.loads((tmp_path / "out" / "dossier.json").read_bytes())["grader"]
+    assert grader["calibration"].startswith(f"human labels, {digest}: enable of mine: kappa ")
+    assert (grader["calibrated_verbs"], grader["calibrated_refusals"]) == (["enable"], False)
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "Grades for encourage, endorse, refusals were not checked" in page
+
+
 def test_a_dossier_under_two_graders(weighed: Weighed) -> None:
     """The stored answers are graded again with nothing asked of the model: agreement and lean by subject, rung and category."""
     told = weighed.calibrate("--against-grader", "offline", "--json")
