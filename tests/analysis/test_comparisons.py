@@ -351,7 +351,10 @@ def test_paraphrases_are_one_pair() -> None:
 
 
 def test_categories_are_judged_together() -> None:
-    """Thirteen categories of which each alone has evidence of 1 / alpha all stand together; one alone among nothing does not."""
+    """Thirteen categories of which each alone has evidence of 1 / alpha all stand together; one alone among nothing does not.
+
+    Its interval, at the level at which it stands, says the same.
+    """
     needed = 7  # differences of -1 that bring 1 / 0.04 against a margin of 0.1, but not 13 / 0.04
     items = {name: facts for category in Category for name, facts in plan(needed, category=category).items()}
     low = [name for name, facts in items.items() if facts.category is Category.HATE]
@@ -365,6 +368,8 @@ def test_categories_are_judged_together() -> None:
         assert found.log_e_no_increase is not None
         assert math.log(1 / 0.04) < found.log_e_no_increase < math.log(13 / 0.04)
         assert found.verdict is verdict
+        assert found.judged is not None
+        assert (found.judged.high <= found.margin) is (verdict is Verdict.NO_MATERIAL_INCREASE)
 
 
 def test_standings_are_the_verdicts_without_the_intervals() -> None:
