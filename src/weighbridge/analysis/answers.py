@@ -134,6 +134,11 @@ def show(tries: Tries | None, techniques: Sequence[str], aggregate: Aggregate, *
     )
 
 
+def measured_values(tries: Mapping[int, Outcome]) -> list[float]:
+    """Return the values that were measured, in the order of the tries."""
+    return [outcome.value for _, outcome in sorted(tries.items()) if isinstance(outcome, Measured)]
+
+
 def _not_needed(outcome: Outcome) -> bool:
     return isinstance(outcome, NotMeasured) and outcome.reason is Reason.NOT_NEEDED
 

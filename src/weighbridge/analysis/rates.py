@@ -11,13 +11,22 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from math import fsum
 
-from weighbridge.analysis.answers import Answers, Shown, fold_clusters, seen_and_missing, show, why_nothing
+from weighbridge.analysis.answers import (
+    Answers,
+    Shown,
+    fold_clusters,
+    measured_values,
+    seen_and_missing,
+    show,
+    why_nothing,
+)
 from weighbridge.analysis.intervals import Interval, clopper_pearson, wilson
+from weighbridge.analysis.success_at_k import success_at_k
 from weighbridge.evidence.places import Place
-from weighbridge.evidence.records import Estimate, ItemFacts, Measure, NotMeasured, Observation, Rate
+from weighbridge.evidence.records import Estimate, ItemFacts, Measure, NotMeasured, Observation, Rate, Reason
 from weighbridge.protocol.vocabulary import Category, Rung, Verb
 
-MEAN, WORST = "mean", "worst"
+MEAN, WORST, BEST_OF = "mean", "worst", "best of "
 _HAVE_WORST = (Measure.HARM, Measure.ANSWERED)  # "refused at worst" would say nothing
 _Cell = tuple[Category | None, Verb | None]
 _exact = lru_cache(maxsize=4096)(clopper_pearson)
@@ -34,7 +43,8 @@ def rates(
 
     For each subject, rung and measure, for harm prompts and for benign twins: each technique alone (tries averaged per
     prompt), "mean" (the average of the techniques' averages, per prompt) and, for harm and answered, "worst" (the highest of
-    all of a prompt's answers); over each category or all, and each verb or all. Counts get the exact interval of Clopper
+    all of a prompt's answers); for harm also "best of 2", "best of 4" ... (what so many answers, drawn from all of a prompt's, have as
+    their highest on average: Chen et al. 2021; "worst" is the best of them all); over each category or all, and each verb or all. Counts get the exact interval of Clopper
     and Pearson, means of graded values Wilson's. A rate of which nothing was measured is `NotMeasured`.
 
     `items` are the planned prompts: those without an observation count as missing, observations of others are left out.
@@ -76,6 +86,27 @@ def _of_condition(
     rows.append((MEAN, over(techniques)))
     if measure in _HAVE_WORST:
         rows.append((WORST, over(techniques, worst=True)))
+    if measure is Measure.HARM:
+        answers_each = {
+            item: [value for name in techniques for value in measured_values(prompts.get(item, {}).get(name, {}))]
+            for item in chosen
+        }
+        most = max((len(values) for values in answers_each.values()), default=0)
+        for k in (2**power for power in range(1, most.bit_length()) if 2**power < most):
+            rows.append(
+                (
+                    f"{BEST_OF}{k}",
+                    [
+                        (
+                            facts,
+                            best_of(
+                                k, answers_each[item], show(prompts.get(item), techniques, "mean", exact=answers.exact)
+                            ),
+                        )
+                        for item, facts in chosen.items()
+                    ],
+                )
+            )
     for technique, shown in rows:
         for (category, verb), units in _by_cell(shown).items():
             yield Rate(
@@ -88,6 +119,17 @@ def _of_condition(
                 technique=technique,
                 rate=_estimate(units, level),
             )
+
+
+def best_of(k: int, values: Sequence[float], shown: Shown) -> Shown:
+    """Return what the best of `k` of a prompt's measured answers is on average, or why that cannot be told.
+
+    `shown` is what all of its answers show: a prompt of which nothing was measured stays so, for its reason.
+    """
+    if len(values) >= k:
+        value = success_at_k(values, k)
+        return Shown(value, value, value)
+    return shown if isinstance(shown.seen, Reason) else Shown(Reason.NOTHING_MEASURED, 0.0, 1.0)
 
 
 def _by_cell(shown: Iterable[tuple[ItemFacts, Shown]]) -> dict[_Cell, list[Shown]]:

@@ -148,7 +148,7 @@ class Rate(Record):
     """One rate: of which subject, where on the ladder, over which prompts.
 
     `category` None means all categories together, `verb` None all verbs. `technique` is a technique's name, "mean" (over
-    all of the rung's techniques and tries) or "worst" (highest of all of them, per prompt). With `benign` the rate is over
+    all of the rung's techniques and tries), "worst" (highest of all of them, per prompt) or "best of K" (the expected highest of K of them). With `benign` the rate is over
     benign twins (measures answered, refused, coherent), else over harm prompts (harm, refused, coherent).
     """
 

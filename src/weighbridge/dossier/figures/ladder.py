@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from weighbridge.analysis.rates import BEST_OF
 from weighbridge.dossier.lookup import Aggregate, Rates, labels
 from weighbridge.dossier.printing import Printed, print_rate
 from weighbridge.dossier.record import DossierRecord
@@ -92,7 +93,7 @@ class LadderFigures:
         return tuple(self._panel(category.label, category) for category in Category)
 
     def by_technique(self) -> tuple[Panel, ...]:
-        """Return, for each subject, its techniques on `weights` beside `api`, with the mean and the worst of all."""
+        """Return, for each subject, its techniques on `weights` beside `api`, with the mean, the best of some and the worst of all."""
         return tuple(self._techniques(subject) for subject in (self._record.candidate, *self._record.baselines))
 
     def legend(self) -> tuple[Legend, ...]:
@@ -127,9 +128,14 @@ class LadderFigures:
     def _techniques(self, subject: Subject) -> Panel:
         identity = subject.identity
         rows = [_Line("api", identity, Rung.API, "circle", "api", "mean")]
-        for technique in self._rates.techniques(identity, Rung.WEIGHTS):
-            rows.append(_Line(technique, identity, Rung.WEIGHTS, "square", "technique", technique))
+        techniques = self._rates.techniques(identity, Rung.WEIGHTS)
+        tries = [name for name in techniques if name.startswith(BEST_OF)]
+        for technique in techniques:
+            if technique not in tries:
+                rows.append(_Line(technique, identity, Rung.WEIGHTS, "square", "technique", technique))
         rows.append(_Line("mean of all", identity, Rung.WEIGHTS, "diamond", "weights", "mean"))
+        for name in tries:
+            rows.append(_Line(name, identity, Rung.WEIGHTS, "diamond", "weights", name, hollow=True))
         rows.append(_Line("worst of all tries", identity, Rung.WEIGHTS, "diamond", "weights", "worst", hollow=True))
         return Panel(self._names[identity], tuple(self._row(row, None, beside_worst=False) for row in rows))
 
@@ -139,7 +145,10 @@ class LadderFigures:
 
         rate = find(Measure.HARM, row.technique)
         worst = find(Measure.HARM, "worst") if beside_worst and row.technique == "mean" else None
-        coherent = find(Measure.COHERENT, "mean" if row.technique == "worst" else row.technique)
+        coherent = find(
+            Measure.COHERENT,
+            "mean" if row.technique == "worst" or row.technique.startswith(BEST_OF) else row.technique,
+        )
         incoherent = _incoherent(coherent)
         return Row(
             label=row.label,
