@@ -38,7 +38,7 @@ def _agreement(found: Agreement, other: str) -> Iterator[str]:
         )
         return
     yield ""
-    yield f"{_plain(found.dataset)}: {found.field}, {_answers(found.answers)} of {_units(found)} prompts"
+    yield f"{_plain(found.dataset)}: {found.field}, {_answers(found.answers)}{_units(found)}"
     yield (
         f"    grader yes, {other} yes {table.true_yes}; yes, no {table.false_yes}; no, yes {table.false_no}; "
         f"no, no {table.true_no}{_not_rated(found)}"
@@ -71,7 +71,7 @@ def _answers(count: int) -> str:
 
 def _units(found: Agreement) -> str:
     error = found.error
-    return str(error.n_planned) if isinstance(error, Estimate) else "its"
+    return f" of {error.n_planned} prompts" if isinstance(error, Estimate) else ""
 
 
 def _not_rated(found: Agreement) -> str:
