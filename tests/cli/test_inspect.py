@@ -28,6 +28,7 @@ from tests.test_cli import assert_one_clear_line, run
 from weighbridge.cli.inspect import command
 from weighbridge.cli.inspected import COLUMNS, summary
 from weighbridge.errors import UsageError
+from weighbridge.probes.checkpoint.inspection import inspect_here
 from weighbridge.probes.checkpoint.report import Report
 
 COMMAND = [sys.executable, "-m", "weighbridge", "inspect"]
@@ -277,6 +278,7 @@ def test_without_permission() -> None:
     """A file and a folder that may not be read are not examined: 4, and there is no digest."""
     with TemporaryDirectory() as folder:
         root = write(Path(folder), model())
+        inspect_here(root)  # imports what reading needs, while the interpreter's own files may be read
         root.chmod(0o755)
         (root / "config.json").chmod(0)
         (root / "closed").mkdir(mode=0)
@@ -362,7 +364,11 @@ def test_a_reader_that_is_killed(tmp_path: Path) -> None:
     """When the child is killed (as for memory by the system), the file is not examined, and the command ends with 4."""
     large = sparse(tmp_path / "w.safetensors", 200 << 30)
     with subprocess.Popen([*COMMAND, str(large), "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        os.kill(_child(process.pid), signal.SIGKILL)
+        child = _child(process.pid)
+        while not any(os.path.realpath(link) == str(large) for link in Path(f"/proc/{child}/fd").iterdir()):
+            time.sleep(0.01)  # before it has begun there is no file that it died at
+        time.sleep(0.2)
+        os.kill(child, signal.SIGKILL)
         out, errors = process.communicate(timeout=60)
     (told,) = reports(out.decode())
     assert (process.returncode, errors) == (4, b"")

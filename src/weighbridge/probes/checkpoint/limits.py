@@ -114,7 +114,7 @@ def _limit(limits: Limits) -> None:
 
 def _address_space() -> int:
     try:
-        with open("/proc/self/statm", encoding="ascii") as statm:  # noqa: PTH123 - not a file of anybody's
+        with open("/proc/self/statm", "rb") as statm:  # noqa: PTH123 - not a file of anybody's
             return int(statm.read().split()[0]) * resource.getpagesize()
     except (OSError, ValueError):
         return 1 << 30
