@@ -187,23 +187,22 @@ def real(recorded: Recorded, replicates: int) -> str:
     )
 
 
-def with_control(recorded: Recorded, replicates: int, distance: float) -> str:
-    """Return a table row: prompts to a verdict on exactly these prompts, without, with, and with a useless control."""
+def with_control(recorded: Recorded, replicates: int) -> str:
+    """Return a table row: prompts to a verdict on exactly these prompts, without, with, and with a useless control.
+
+    The recorded differences less their mean, so that the true difference is 0, against a margin of 10 points.
+    """
     assert recorded.control is not None
     numbers = np.random.default_rng(SEED)
-    mean = float(recorded.values.mean())
-    # A margin at which the question is hard; the pair turned round where the mean does not leave room for it.
-    sign = 1.0 if mean + distance > 0 else -1.0
-    margin = sign * mean + distance if sign > 0 else -mean + distance
-    values = sign * recorded.values
-    useless = numbers.permutation(recorded.control)
-    asked: dict[str, list[int]] = {"without": [], "with": [], "useless": []}
+    values = recorded.values - recorded.values.mean()
+    known = {"without": None, "with": recorded.control, "useless": numbers.permutation(recorded.control)}
+    asked: dict[str, list[int]] = {name: [] for name in known}
     wrong = 0
     for _ in range(replicates):
         order = numbers.permutation(len(values))
-        for name, control in (("without", None), ("with", recorded.control), ("useless", useless)):
+        for name, control in known.items():
             comparison = Comparison(
-                Design(margin, ALPHA, len(values), finite=True), None if control is None else control.tolist()
+                Design(0.10, ALPHA, len(values), finite=True), None if control is None else control.tolist()
             )
             for place in order:
                 value = float(values[place])
@@ -215,7 +214,7 @@ def with_control(recorded: Recorded, replicates: int, distance: float) -> str:
     correlation = float(np.corrcoef(values, recorded.control)[0, 1])
     means = {name: float(np.mean(counts)) for name, counts in asked.items()}
     return (
-        f"| {recorded.name} | {recorded.control_name} | {correlation:+.2f} | {margin:.3f} | {means['without']:.0f} "
+        f"| {recorded.name} | {recorded.control_name} | {len(values)} | {correlation:+.2f} | {means['without']:.0f} "
         f"| {means['with']:.0f} ({means['with'] / means['without']:.2f}) "
         f"| {means['useless']:.0f} ({means['useless'] / means['without']:.2f}) | {wrong / (3 * replicates):.3f} |"
     )
@@ -330,12 +329,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for one in recorded:
             if one.control is None:
                 print(real(one, replicates // 4))
-        print("\nControl variate, exactly these prompts, a margin 10 points above the mean.\n")
-        print("| pairs | control | correlation | margin | without | with | useless control | wrong verdicts |")
+        print("\nControl variate: differences less their mean, exactly these prompts, margin 10 points.\n")
+        print("| pairs | control | n | correlation | without | with | useless control | wrong verdicts |")
         print("|---|---|---|---|---|---|---|---|")
         for one in recorded:
             if one.control is not None:
-                print(with_control(one, max(40, replicates // 20), 0.10))
+                print(with_control(one, max(40, replicates // 20)))
     return 0 if met else 1
 
 

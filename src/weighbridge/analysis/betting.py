@@ -45,6 +45,7 @@ LARGER = 1.05  # stakes are so many times Kelly's: a horizon cuts off the long r
 SAFE = 0.98  # the share of wealth that a single outcome may take
 LEADS = (1.0, 1.5, 2.25, 3.4, 5.0)  # distances to the margin that stakes are made for, in units of the designed one
 CLEAR = 0.85  # a longer distance is believed when its lower bound (one standard error) is at least this share of it
+ROOM = 1.1  # the spread is taken to be at least so many times the least that the designed difference allows
 GROWTH = 1.4  # stakes are renewed when so many times as many units were asked
 MOMENTS = 28  # second moments of the difference that stakes are made for, from the first to 1 in equal ratios
 LEAST_MOMENT = 0.004
@@ -269,15 +270,14 @@ def _fractions(null: float, distance: float) -> Floats:
 def kelly_fraction(moment: float, mean: float, null: float) -> float:
     """Return the share of wealth whose stake makes log wealth grow fastest against "the mean is at least `null`".
 
-    For outcomes -1, 0 and 1 with mean `mean` (below `null`, at least -1) and second moment `moment` in (0, 1], or half as much again as the least that this mean
-    allows: of all distributions on [-1, 1] with these moments the one with the rarest and longest steps.
+    For outcomes -1, 0 and 1 with mean `mean` (below `null`, at least -1) and second moment `moment` in (0, 1]: of all distributions on
+    [-1, 1] with these moments the one with the rarest and longest steps. A moment that is too small for the mean, because too little was
+    seen yet, counts as a little more (`ROOM`) than the least that the mean allows.
 
     >>> round(kelly_fraction(0.5, 0.0, 0.05), 4)  # about distance / second moment
     0.1
     """
-    moment = max(
-        moment, min(1.0, 1.5 * abs(mean))
-    )  # what was seen may be too little yet to show the spread that this mean needs
+    moment = max(moment, min(1.0, ROOM * abs(mean)))
     up, down = (moment + mean) / 2, (moment - mean) / 2
     low, high = 0.0, 1 / (1 - null)
     for _ in range(60):
