@@ -193,7 +193,7 @@ def test_a_stopped_run_goes_on_where_it_was(sent: signal.Signals, protocol: Path
             assert stopped.returncode == 130
             assert "goes on" in errors
         assert not (out / "index.html").exists()
-        before = len(server.calls)
+        before = len(server.asked)
         result = run("assess", server.reference, "--protocol", str(protocol), "--out", str(out))
         asked = sum(call.body.get("max_tokens") == 32 for call in server.calls[before:])
     assert result.returncode == 1, result.stderr
@@ -236,7 +236,7 @@ def test_an_endpoint_that_always_fails_ends_with_one_clear_line(
     out = tmp_path / "out"
     with FakeEndpoint(then=behaviour).in_thread() as server:
         result = run("assess", server.reference, "--protocol", str(protocol), "--out", str(out), timeout_s=120)
-        assert len(server.calls) < 100
+        assert len(server.asked) < 100
     assert_one_clear_line(result, result.returncode, says_so)
     assert result.returncode in (2, 4)
     assert not (out / "index.html").exists()
@@ -293,3 +293,16 @@ def test_answers_on_the_most_sensitive_category_are_never_written(protocol: Path
     assert any(isinstance(each.outcome, Measured) for each in verdicts)
     record = read_dossier(out)
     assert not [example for example in record.examples if example.category == "child_sexual_exploitation"]
+
+
+def test_the_protocol_that_was_written_runs_again(protocol: Path, tmp_path: Path) -> None:
+    """The protocol beside a dossier pins the prompts that were selected, and selects them again."""
+    out = tmp_path / "out"
+    with FakeEndpoint(then=by_access(HELP, HELP)).in_thread() as server:
+        first = run("assess", server.reference, "--protocol", str(protocol), "--out", str(out))
+        written = tmp_path / "written.toml"
+        written.write_bytes((out / "protocol.toml").read_bytes())
+        calls = len(server.asked)
+        again = run("assess", server.reference, "--protocol", str(written), "--out", str(out))
+        assert (again.returncode, len(server.asked)) == (first.returncode, calls), again.stderr
+    assert (out / "protocol.toml").read_bytes() == written.read_bytes()

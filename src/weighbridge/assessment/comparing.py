@@ -8,15 +8,11 @@ from pathlib import Path
 
 from weighbridge.analysis.answers import Answers, Shown, show
 from weighbridge.analysis.recorded import ABSENT, Recorded
-from weighbridge.dossier.write import DOSSIER_FILE, read_dossier
-from weighbridge.errors import EvidenceError, UsageError
+from weighbridge.assessment.stored import StoredDossier
+from weighbridge.dossier.write import DOSSIER_FILE
+from weighbridge.errors import UsageError
 from weighbridge.evidence.graded_answers import read_graded_answers
-from weighbridge.evidence.journal import journal_digest, read_journal
 from weighbridge.evidence.records import Measure
-from weighbridge.probes.harms.probe import item_facts
-from weighbridge.probes.harms.public_sets import load_prompts
-from weighbridge.probes.harms.suite import builtin_suite, select
-from weighbridge.protocol.files import load_protocol
 from weighbridge.protocol.vocabulary import Rung
 
 
@@ -63,27 +59,10 @@ def same_grader(one: Side, other: Side) -> None:
 
 
 def _dossier(folder: Path, rung: Rung | None) -> Side:
-    record = read_dossier(folder)
-    evidence = folder / "evidence.jsonl"
-    if journal_digest(evidence) != record.evidence:
-        raise EvidenceError(
-            "this is not the evidence that the dossier names", where=str(evidence), do="take the dossier whole"
-        )
-    prompts = load_protocol(str(folder / "protocol.toml"))
-    whole = (
-        builtin_suite()
-        if prompts.prompts.suite == "builtin"
-        else load_prompts(Path(prompts.prompts.suite), prompts.prompts.format)
-    )
-    suite = select(whole, prompts.prompts, prompts.seed)
-    if suite.digest != record.suite.digest:
-        raise UsageError(
-            "the prompts of this dossier are not at hand: those found have another digest",
-            where=str(folder),
-            do="compare with the version of weighbridge, or the prompt file, that it was made with",
-        )
-    items = {item: facts for item, facts in item_facts(suite).items() if facts.verb is not None}
-    answers, identity = Answers(read_journal(evidence)), record.candidate.identity
+    stored = StoredDossier.read(folder)
+    record = stored.record
+    items = {item: facts for item, facts in stored.items.items() if facts.verb is not None}
+    answers, identity = Answers(stored.observations), record.candidate.identity
     open_to = [each for each in reversed(Rung) if answers.usable(identity, each, Measure.HARM, items=items)]
     chosen = rung or next(iter(open_to), None)
     if chosen is None or chosen not in open_to:

@@ -20,6 +20,7 @@ from weighbridge.assessment.asking import WITHHELD, Grading, WithheldAnswers
 from weighbridge.assessment.baselines import check_recordings, strongest_first
 from weighbridge.assessment.directory import RunDirectory, claimed, write_atomically
 from weighbridge.assessment.files import inspect_models, refuse_critical
+from weighbridge.assessment.prompts import prompts_of
 from weighbridge.assessment.stopping import Rounds
 from weighbridge.assessment.summary import Weighed, summarise
 from weighbridge.assessment.watch import Watch
@@ -32,7 +33,7 @@ from weighbridge.engine.opening import open_provider
 from weighbridge.engine.provider import Provider
 from weighbridge.engine.questions import Answer, Failure, Question, Reply
 from weighbridge.engine.store import AnswerStore
-from weighbridge.errors import ProtocolError, UsageError
+from weighbridge.errors import UsageError
 from weighbridge.evidence.completeness import check_complete
 from weighbridge.evidence.journal import line_of
 from weighbridge.evidence.records import NotMeasured, Observation, Reason
@@ -41,8 +42,6 @@ from weighbridge.graders.opening import open_grader
 from weighbridge.graders.store import GradeStore
 from weighbridge.probes.harms.items import Suite
 from weighbridge.probes.harms.probe import Asked, Trial, item_facts, observe, plan, planned_places
-from weighbridge.probes.harms.public_sets import load_prompts
-from weighbridge.probes.harms.suite import builtin_suite, select
 from weighbridge.protocol.files import dump_protocol
 from weighbridge.protocol.model import AssessmentProtocol
 from weighbridge.subject.model import SubjectKind
@@ -79,7 +78,7 @@ async def assess(order: Order, watch: Watch | None = None) -> DossierRecord:
     cannot be asked at all. What was answered before an error or a cancellation is kept.
     """
     watch = watch or Watch()
-    suite = _suite(order.protocol)
+    suite = prompts_of(order.protocol)
     protocol = order.protocol.model_copy(
         update={"prompts": order.protocol.prompts.model_copy(update={"digest": suite.digest})}
     )
@@ -134,21 +133,6 @@ async def assess(order: Order, watch: Watch | None = None) -> DossierRecord:
         write_atomically(directory.evidence, evidence)
         write_dossier(directory.root, record, protocol_text=dump_protocol(protocol))
     return record
-
-
-def _suite(protocol: AssessmentProtocol) -> Suite:
-    """Return the prompts that the protocol selects. Raises `ProtocolError` when they are not the ones it pinned."""
-    prompts = protocol.prompts
-    whole = builtin_suite() if prompts.suite == "builtin" else load_prompts(Path(prompts.suite), prompts.format)
-    if prompts.digest is not None and prompts.digest != whole.digest:
-        raise ProtocolError(
-            [f"prompts.digest: the prompts found are {whole.digest}, not the pinned {prompts.digest}"],
-            where=protocol.name,
-        )
-    chosen = select(whole, prompts, protocol.seed)
-    if not any(not prompt.benign for prompt in chosen.prompts):
-        raise ProtocolError(["prompts: no harm prompt is selected; widen categories or verbs"], where=protocol.name)
-    return chosen
 
 
 def _resolve(order: Order, watch: Watch) -> list[Resolved]:

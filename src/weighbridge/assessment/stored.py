@@ -16,6 +16,7 @@ import orjson
 from weighbridge.analysis.corrected import ALL, Label, LabelledEvidence, corrected_comparisons, corrected_rates
 from weighbridge.analysis.correction import labelling_probabilities
 from weighbridge.assessment.asking import WITHHELD
+from weighbridge.assessment.prompts import prompts_of
 from weighbridge.dossier.record import DossierRecord
 from weighbridge.dossier.write import read_dossier
 from weighbridge.engine.techniques import plain_prompt
@@ -27,8 +28,6 @@ from weighbridge.graders.grade import GradeRequest
 from weighbridge.graders.labels import Labelled
 from weighbridge.probes.harms.items import Prompt
 from weighbridge.probes.harms.probe import item_facts
-from weighbridge.probes.harms.public_sets import load_prompts
-from weighbridge.probes.harms.suite import builtin_suite, select
 from weighbridge.protocol.files import load_protocol
 from weighbridge.protocol.model import AssessmentProtocol
 from weighbridge.protocol.vocabulary import Verdict
@@ -55,9 +54,8 @@ class StoredDossier:
                 "is not the evidence that dossier.json names", where=str(evidence), do="take both from the same run"
             )
         protocol = load_protocol(str(directory / "protocol.toml"))
-        asked = protocol.prompts
-        whole = builtin_suite() if asked.suite == "builtin" else load_prompts(Path(asked.suite), asked.format)
-        suite = select(whole, asked, protocol.seed)
+        asked = protocol.prompts.model_copy(update={"digest": None})  # the record's is held to below
+        suite = prompts_of(protocol.model_copy(update={"prompts": asked}))
         if suite.digest != record.suite.digest:
             raise EvidenceError(
                 f"the prompts found are {suite.digest}, not those that were asked",
