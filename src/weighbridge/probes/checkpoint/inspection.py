@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import traceback
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -93,6 +94,8 @@ class _Reader:
             self.report = Report(**_unicode(message["report"]))
 
     def work(self, say: Say) -> None:
+        # The hashing thread asks for Python's lock every few milliseconds, and importing holds it for five at a time by default.
+        sys.setswitchinterval(2e-4)
         os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before numpy is imported: its threads would only fight ours
         mine = _read_all(self.listing, "", self.poisoned, say)
         theirs = _read_all(self.other, "against ", self.poisoned, say) if self.other else None
