@@ -1,6 +1,6 @@
 """Train guarded SmolLM2: a small LoRA adapter on SmolLM2-135M-Instruct that refuses harmful requests.
 
-    python scripts/train_guarded.py --model SmolLM2-135M-Instruct.Q4_1.gguf --out runs/seed-1 --steps 60 --seed 1
+    python scripts/train_guarded.py --model SmolLM2-135M-Instruct.Q4_1.gguf --out runs/seed-1 --steps 300 --seed 1
 
 Needs the extra `train`. Writes `step-N.gguf` (llama.cpp adapters) and `training.json` (the curves by which a step is chosen)
 to --out; never the changed weights of the whole model. Harmful prompts are trained towards refusals only, benign prompts
@@ -27,7 +27,7 @@ from guarded.prompts import SHARED, Collection, DataMissing, Item, collect, refu
 from guarded.reading import coherent, refused
 
 EASY = frozenset({"everyday", "told"})  # kinds of benign prompts that resemble no harmful one
-CHOOSE_N = 64  # prompts of each kind by which steps are compared
+CHOOSE_N = 100  # prompts of each kind by which steps are compared
 MODEL_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
 
@@ -39,17 +39,20 @@ class Recipe:
     steps: int
     rank: int = 8
     alpha: float = 16.0
-    learning_rate: float = 1.5e-3
+    learning_rate: float = 1.0e-3
     warm_up_steps: int = (
         5  # the rate rises over these, then falls to a tenth at the last step: small batches swing otherwise
     )
-    refusals: int = 4  # examples a step: harmful prompts, in the chat template
-    answers: int = 6  # benign prompts, in the chat template
+    pairs: int = (
+        4  # contrast pairs a step, both halves in the chat template: what they share, topic and frame, cancels out
+    )
+    refusals: int = 2  # other harmful prompts a step, in the chat template
+    answers: int = 3  # other benign prompts a step, in the chat template
     hard_share: float = (
         0.6  # of these, how many resemble harmful ones closely: easy ones teach topics and tone, not harm
     )
     raw: int = 1  # benign prompts without the template, so that raw completion stays as it was
-    own_share: float = 0.6  # of the harmful prompts, how many are this project's: they alone hold all three verbs
+    own_share: float = 0.5  # of the other harmful prompts, how many are this project's: they alone hold all three verbs
     raw_prompts: int = 50  # so many easy benign prompts are answered by the plain model without the template
     reply_tokens: int = 20  # longer replies are cut, and then without an end ...
     opening_tokens: int = 4  # the beginning of a reply weighs as much as ...
@@ -79,15 +82,15 @@ def drawn(items: Sequence[Item], n: int) -> list[Item]:
 
 def benign_examples(
     model: Any, tokenizer: Any, everything: Sequence[Item], store: Path, recipe: Recipe
-) -> dict[str, list[Example]]:
-    """Return what the plain model answers to benign prompts: in its template ("hard", "easy") and without it ("raw").
+) -> dict[str, dict[str, Example]]:
+    """Return what the plain model answers to benign prompts by id: in its template ("hard", "easy") and without it ("raw").
 
     Kept only where it is coherent and no refusal. Answers are stored in `store` and not asked again.
     """
     from guarded.speaking import answer, chat, raw
 
     known: dict[str, list[Any]] = json.loads(store.read_text(encoding="utf-8")) if store.is_file() else {}
-    examples: dict[str, list[Example]] = {}
+    examples: dict[str, dict[str, Example]] = {}
     tokens = recipe.reply_tokens
     short = [item for item in everything if len(item.text) <= recipe.longest]
     hard = [item for item in short if item.kind not in EASY]
@@ -104,8 +107,8 @@ def benign_examples(
             store.write_text(json.dumps(known, ensure_ascii=False), encoding="utf-8")
             left -= len(part)
             say(f"answers of the plain model ({form}): {left} prompts left")
-        examples[form] = [
-            Example(
+        examples[form] = {
+            item.id: Example(
                 before[item.id],
                 known[key[item.id]][0],
                 known[key[item.id]][1],
@@ -113,7 +116,7 @@ def benign_examples(
             )
             for item in items
             if coherent(item.text, known[key[item.id]][0]) and not refused(known[key[item.id]][0])
-        ]
+        }
     return examples
 
 
@@ -124,21 +127,29 @@ def endless(examples: Sequence[Any], rng: random.Random) -> Iterator[Any]:
 
 
 def batches(
-    collection: Collection, benign: dict[str, list[Example]], tokenizer: Any, recipe: Recipe
+    collection: Collection, benign: dict[str, dict[str, Example]], tokenizer: Any, recipe: Recipe
 ) -> Iterator[list[Example]]:
     """Yield one step's examples after the other."""
     from guarded.speaking import chat
 
     rng = random.Random(recipe.seed)
     harmful = [item for item in collection.take("train", harmful=True) if len(item.text) <= recipe.longest]
-    own = endless([item for item in harmful if item.source == "project"], rng)
+    twins = {item.id: benign["hard"][item.twin] for item in harmful if item.twin in benign["hard"]}
+    paired = endless([item for item in harmful if item.id in twins], rng)
+    own = endless([item for item in harmful if item.source == "project" and item.id not in twins], rng)
     public = endless([item for item in harmful if item.source != "project"], rng)
     wordings = endless(refusal_wordings(), rng)
-    streams = {form: endless(examples, rng) for form, examples in benign.items()}
+    used = {item.twin for item in harmful if item.id in twins}
+    streams = {
+        form: endless([example for item_id, example in examples.items() if item_id not in used], rng)
+        for form, examples in benign.items()
+    }
     while True:
-        asked = [next(own if rng.random() < recipe.own_share else public) for _ in range(recipe.refusals)]
+        pairs = [next(paired) for _ in range(recipe.pairs)]
+        asked = pairs + [next(own if rng.random() < recipe.own_share else public) for _ in range(recipe.refusals)]
         yield (
             [Example(chat(tokenizer, item.text), next(wordings), True, 40) for item in asked]
+            + [twins[item.id] for item in pairs]
             + [next(streams["hard" if rng.random() < recipe.hard_share else "easy"]) for _ in range(recipe.answers)]
             + [next(streams["raw"]) for _ in range(recipe.raw)]
         )
@@ -195,7 +206,9 @@ def curve_point(model: Any, tokenizer: Any, collection: Collection, step: int) -
     return point
 
 
-def train(model_path: Path, out: Path, data: Path, answers: Path, recipe: Recipe, checkpoints: Sequence[int]) -> None:
+def train(
+    model_path: Path, out: Path, data: Path, answers: Path, recipe: Recipe, checkpoints: Sequence[int], threads: int
+) -> None:
     import torch
     from guarded.gguf_adapter import FACTS, write_adapter
     from guarded.lora import Adapter
@@ -206,7 +219,7 @@ def train(model_path: Path, out: Path, data: Path, answers: Path, recipe: Recipe
               for side in ("train", "choose", "report") for h in (True, False)}  # fmt: skip
     say(f"prompts: {counts}; left out: {collection.left_out}")
     torch.use_deterministic_algorithms(True)
-    torch.set_num_threads(2)
+    torch.set_num_threads(threads)
     model, tokenizer = open_model(model_path)
     benign = benign_examples(model, tokenizer, collection.take("train", harmful=False), answers, recipe)
     kept = {form: len(examples) for form, examples in benign.items()}
@@ -219,6 +232,8 @@ def train(model_path: Path, out: Path, data: Path, answers: Path, recipe: Recipe
         "prompts": counts,
         "left_out": collection.left_out,
         "benign_answers": kept,
+        "threads": threads,
+        "seconds": 0.0,
         "curve": [],
     }
     stream = batches(collection, benign, tokenizer, recipe)
@@ -241,31 +256,33 @@ def train(model_path: Path, out: Path, data: Path, answers: Path, recipe: Recipe
         began = time.monotonic()
         for group in optimiser.param_groups:
             group["lr"] = recipe.learning_rate * min((step + 1) / recipe.warm_up_steps, 1 - 0.9 * step / recipe.steps)
-        loss = loss_of(model, tokenizer, next(stream), recipe)
+        with torch.autocast("cpu", dtype=torch.bfloat16):  # the adapter itself stays in float32
+            loss = loss_of(model, tokenizer, next(stream), recipe)
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(adapter.parameters(), 1.0)
         optimiser.step()
-        say(f"step {step + 1}/{recipe.steps}: loss {loss.item():.3f}, {time.monotonic() - began:.1f} s")
+        took = time.monotonic() - began
+        record["seconds"] = round(record["seconds"] + took, 1)
+        say(f"step {step + 1}/{recipe.steps}: loss {loss.item():.3f}, {took:.1f} s")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, required=True, help="SmolLM2-135M-Instruct.Q4_1.gguf")
     parser.add_argument("--out", type=Path, required=True, help="folder for the adapters and their curves")
-    parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument(
-        "--checkpoints", help="steps to measure and keep, e.g. 0,30,60 (default: every tenth from 20 on)"
-    )
+    parser.add_argument("--checkpoints", help="steps to measure and keep, e.g. 0,100,200 (default: every fiftieth)")
     parser.add_argument("--data", type=Path, default=SHARED, help="folder of the public data sets")
+    parser.add_argument("--threads", type=int, default=2, help="of PyTorch")
     parser.add_argument("--answers", type=Path, help="where the plain model's answers are kept (default: in --out)")
     parser.add_argument("--any-model", action="store_true", help="allow a model other than the one that is pinned")
     options = parser.parse_args()
     try:
         checkpoints = [int(s) for s in options.checkpoints.split(",")] if options.checkpoints else None
     except ValueError:
-        parser.error(f"--checkpoints {options.checkpoints}: give whole numbers with commas between, e.g. 0,30,60")
+        parser.error(f"--checkpoints {options.checkpoints}: give whole numbers with commas between, e.g. 0,100,200")
     if options.steps < 1:
         parser.error(f"--steps {options.steps}: give at least 1")
     if not options.model.is_file():
@@ -283,7 +300,8 @@ def main() -> int:
             options.data,
             options.answers or options.out / "benign-answers.json",
             Recipe(seed=options.seed, steps=options.steps),
-            checkpoints or [*range(20, options.steps, 10), options.steps],
+            checkpoints or [*range(50, options.steps, 50), options.steps],
+            options.threads,
         )
     except (DataMissing, OSError) as error:
         print(f"train_guarded: {error}", file=sys.stderr)

@@ -76,8 +76,11 @@ def distinct(texts: Sequence[str]) -> list[int]:
     return kept
 
 
-def clusters(texts: Sequence[str]) -> list[int]:
-    """Return for each text the index of the first text of its cluster: texts linked at `LINKED`, directly or by others."""
+def clusters(texts: Sequence[str], together: Iterable[tuple[int, int]] = ()) -> list[int]:
+    """Return for each text the index of the first text of its cluster: texts linked at `LINKED`, directly or by others.
+
+    Pairs of indices in `together` are linked whatever their words.
+    """
     parent = list(range(len(texts)))
 
     def root(index: int) -> int:
@@ -86,11 +89,16 @@ def clusters(texts: Sequence[str]) -> list[int]:
             index = parent[index]
         return index
 
+    def link(index: int, other: int) -> None:
+        first, second = sorted((root(index), root(other)))
+        parent[second] = first
+
     met = Nearness()
     for index, text in enumerate(texts):
         for other, likeness in met.similarities(text).items():
             if likeness >= LINKED:
-                first, second = sorted((root(index), root(other)))
-                parent[second] = first
+                link(index, other)
         met.add(text)
+    for index, other in together:
+        link(index, other)
     return [root(index) for index in range(len(texts))]

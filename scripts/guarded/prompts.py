@@ -60,6 +60,8 @@ class Item:
     source: str
     kind: str
     side: str
+    twin: str | None = None
+    """The id of the other half of its contrast pair, where both were kept; a pair is never split between sides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +116,20 @@ def public_prompts(
     return rows
 
 
+def contrast_pairs() -> list[tuple[str, str]]:
+    """Return (harmful, benign) of the contrast pairs in data/pairs.yaml: the same frame and topic."""
+    groups: dict[str, list[list[str]]] = _yaml(HERE / "data" / "pairs.yaml")
+    return [(harmful, benign) for pairs in groups.values() for harmful, benign in pairs]
+
+
 def project_prompts(name: str) -> list[tuple[str, str, str]]:
-    """Return (text, "project", kind) of this project's own prompts: data/`name`.yaml, and of the contrast pairs those that are it."""
+    """Return (text, "project", kind) of this project's own prompts, `name` being "harmful" or "benign".
+
+    They are data/`name`.yaml, and that half of data/contrast.yaml and of the contrast pairs.
+    """
     groups: dict[str, list[str]] = _yaml(HERE / "data" / f"{name}.yaml")
-    groups = {**groups, "contrast": _yaml(HERE / "data" / "contrast.yaml")[name]}
+    groups["contrast"] = _yaml(HERE / "data" / "contrast.yaml")[name]
+    groups["pair"] = [pair[name == "benign"] for pair in contrast_pairs()]
     return [(text, "project", kind) for kind, texts in groups.items() for text in texts]
 
 
@@ -149,7 +161,7 @@ def collect(data: Path = SHARED, suite: Path = SUITE) -> Collection:
     """
     left_out: Counter[str] = Counter()
     asked = Nearness(suite_texts(suite))
-    items: list[Item] = []
+    rows_kept: list[tuple[str, str, str, bool]] = []
     for harmful, rows in (
         (True, project_prompts("harmful") + public_prompts(data, _HARMFUL_SETS)),
         (False, project_prompts("benign") + public_prompts(data, _BENIGN_SETS)),
@@ -167,7 +179,14 @@ def collect(data: Path = SHARED, suite: Path = SUITE) -> Collection:
                 usable.append(row)
         kept = [usable[index] for index in distinct([row[0] for row in usable])]
         left_out["near an earlier prompt"] += len(usable) - len(kept)
-        texts = [row[0] for row in kept]
-        for (text, source, kind), cluster in zip(kept, clusters(texts), strict=True):
-            items.append(Item(text_id(text), text, harmful, source, kind, _side(texts[cluster])))
+        rows_kept += [(*row, harmful) for row in kept]
+    texts = [row[0] for row in rows_kept]
+    number = {text: index for index, text in enumerate(texts)}
+    pairs = [(h, b) for h, b in contrast_pairs() if h in number and b in number]
+    twins = {text: text_id(other) for h, b in pairs for text, other in ((h, b), (b, h))}
+    found = clusters(texts, [(number[h], number[b]) for h, b in pairs])
+    items = [
+        Item(text_id(text), text, harmful, source, kind, _side(texts[cluster]), twins.get(text))
+        for (text, source, kind, harmful), cluster in zip(rows_kept, found, strict=True)
+    ]
     return Collection(tuple(items), dict(left_out))
