@@ -22,7 +22,7 @@ setup: $(SETUP_DONE)
 setup-test: setup
 	test -z '$(EXTRAS)' || $(UV) pip install --quiet --python $(BIN)/python --constraint $(CONSTRAINTS) --editable '.[dev,$(EXTRAS)]'
 
-$(SETUP_DONE): pyproject.toml $(CONSTRAINTS)
+$(SETUP_DONE): pyproject.toml $(CONSTRAINTS) hatch_build.py src/weighbridge/probes/checkpoint/weights/native.c
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	command -v uv >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --constraint $(CONSTRAINTS) --editable '.[dev]'

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from weighbridge.probes.checkpoint.weights.statistics import Accumulator, TensorStatistics
 
 BUFFER_BYTES = 4 << 20
+FAST_CRC_BYTES = 1 << 16  # shorter pieces are not worth a call into the library
 INLINE_BYTES = 2 << 20  # smaller files are not worth a thread
 # Views of one storage are ordinary, a thousand tensors over the same bytes are a trick to keep a reader busy.
 MEASURED_TIMES_FILE = 3
@@ -155,7 +156,13 @@ class _Crc:
     value: int = 0
 
     def feed(self, piece: memoryview) -> None:
-        self.value = zlib.crc32(piece, self.value)
+        # Imported here: an archive of small files needs no numpy.
+        if len(piece) < FAST_CRC_BYTES:
+            self.value = zlib.crc32(piece, self.value)
+        else:
+            from weighbridge.probes.checkpoint.weights.native import crc32
+
+            self.value = crc32(piece, self.value)
 
 
 class _Measure:

@@ -7,6 +7,7 @@ import itertools
 import math
 import struct
 import warnings
+import zlib
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any
@@ -330,3 +331,18 @@ def test_sums_are_good_to_a_millionth_over_many_blocks() -> None:
     assert statistics.mean == pytest.approx(total / exact.size, rel=2e-6)
     assert statistics.deviation == pytest.approx(float(exact.astype(np.float64).std()), rel=2e-6)
     assert exact.nbytes > values.BLOCK_BYTES
+
+
+def test_crc_is_zlibs_from_any_place_and_over_any_cut() -> None:
+    """The library's CRC-32 is zlib's for every length up to some blocks, for long data, at odd addresses, and going on from a value."""
+    data = np.random.default_rng(4).integers(0, 256, 1 << 20, dtype=np.uint8).tobytes()
+    view = memoryview(data)
+    for length in (*range(300), 4096, 65_535, 65_536, 100_003):
+        for start in (0, 1, 7, 16):
+            for value in (0, 0xFFFFFFFF, 0x12345678):
+                piece = view[start : start + length]
+                assert native.crc32(piece, value) == zlib.crc32(piece, value)
+    value = 0
+    for piece in pieces(np.frombuffer(data, np.uint8), (65_537, 131_072, 3)):
+        value = native.crc32(memoryview(piece), value)
+    assert value == zlib.crc32(data)

@@ -446,3 +446,48 @@ void measure_scales(const uint8_t *data, size_t bytes, size_t bytes_each, size_t
         }
     }
 }
+
+/* CRC-32 of archives (ISO 3309, reflected polynomial 0xEDB88320), 16 bytes at a time: Gopal et al. (2009), "Fast CRC computation for generic
+   polynomials using PCLMULQDQ instruction", Intel, whose constants these are. */
+#if defined(__x86_64__) && defined(__GNUC__)
+#include <immintrin.h>
+
+__attribute__((target("pclmul,sse4.1"))) static __m128i folded(__m128i at, __m128i by, __m128i next) {
+    return _mm_xor_si128(_mm_xor_si128(_mm_clmulepi64_si128(at, by, 0x00), _mm_clmulepi64_si128(at, by, 0x11)), next);
+}
+
+__attribute__((target("pclmul,sse4.1"))) static uint32_t crc32_by_16(const uint8_t *data, size_t bytes, uint32_t state) {
+    const __m128i by_64 = _mm_set_epi64x(0x01c6e41596, 0x0154442bd4), by_16 = _mm_set_epi64x(0x00ccaa009e, 0x01751997d0);
+    const __m128i by_8 = _mm_set_epi64x(0, 0x0163cd6124), barrett = _mm_set_epi64x(0x01f7011641, 0x01db710641);
+    const __m128i low = _mm_setr_epi32(~0, 0, ~0, 0);
+    const __m128i *at = (const __m128i *)data, *end = (const __m128i *)(data + bytes);
+    __m128i a = _mm_xor_si128(_mm_loadu_si128(at), _mm_cvtsi32_si128((int)state));
+    __m128i b = _mm_loadu_si128(at + 1), c = _mm_loadu_si128(at + 2), d = _mm_loadu_si128(at + 3);
+    for (at += 4; end - at >= 4; at += 4) {
+        a = folded(a, by_64, _mm_loadu_si128(at));
+        b = folded(b, by_64, _mm_loadu_si128(at + 1));
+        c = folded(c, by_64, _mm_loadu_si128(at + 2));
+        d = folded(d, by_64, _mm_loadu_si128(at + 3));
+    }
+    a = folded(folded(folded(a, by_16, b), by_16, c), by_16, d);
+    for (; at < end; at++) a = folded(a, by_16, _mm_loadu_si128(at));
+    /* 128 bits to 96, to 64, and to 32 by Barrett's reduction. */
+    a = _mm_xor_si128(_mm_srli_si128(a, 8), _mm_clmulepi64_si128(a, by_16, 0x10));
+    a = _mm_xor_si128(_mm_srli_si128(a, 4), _mm_clmulepi64_si128(_mm_and_si128(a, low), by_8, 0x00));
+    b = _mm_clmulepi64_si128(_mm_and_si128(a, low), barrett, 0x10);
+    b = _mm_clmulepi64_si128(_mm_and_si128(b, low), barrett, 0x00);
+    return (uint32_t)_mm_extract_epi32(_mm_xor_si128(a, b), 1);
+}
+
+/* Goes on from `crc` over `bytes` (at least 64, a multiple of 16) into `*crc`; returns 0 where the processor cannot. */
+int update_crc32(const uint8_t *data, size_t bytes, uint32_t *crc) {
+    if (!__builtin_cpu_supports("pclmul") || !__builtin_cpu_supports("sse4.1")) return 0;
+    *crc = ~crc32_by_16(data, bytes, ~*crc);
+    return 1;
+}
+#else
+int update_crc32(const uint8_t *data, size_t bytes, uint32_t *crc) {
+    (void)data, (void)bytes, (void)crc;
+    return 0;
+}
+#endif

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import math
 import os
+import zlib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -53,6 +54,8 @@ def _library() -> ctypes.CDLL | None:
             function.argtypes, function.restype = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p), None
         library.measure_scales.argtypes = (ctypes.c_void_p, *[ctypes.c_size_t] * 3, ctypes.c_void_p)
         library.measure_scales.restype = None
+        library.update_crc32.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p)
+        library.update_crc32.restype = ctypes.c_int
     except (OSError, AttributeError):  # built for another machine, or by another version
         return None
     return library
@@ -114,3 +117,19 @@ def scales(blocks: Bytes, unit_bytes: int, at: int) -> tuple[float, float, int, 
     seen = _Scales(math.inf, -math.inf, 0, 0, 0)
     library.measure_scales(blocks.ctypes.data, blocks.size, unit_bytes, at, ctypes.byref(seen))
     return seen.low, seen.high, seen.zeros, seen.nan, seen.inf
+
+
+def crc32(data: memoryview, value: int) -> int:
+    """Return the CRC-32 that goes on from `value` over `data`: zlib's, several times as fast where the processor and the library allow.
+
+    >>> crc32(memoryview(b"123456789"), 0) == 0xCBF43926  # the check value of the standard
+    True
+    """
+    library, whole = _library(), len(data) & ~15
+    if library is None or whole < 64:
+        return zlib.crc32(data, value)
+    state = ctypes.c_uint32(value)
+    block = np.frombuffer(data, np.uint8)
+    if not library.update_crc32(block.ctypes.data, whole, ctypes.byref(state)):
+        return zlib.crc32(data, value)
+    return zlib.crc32(data[whole:], state.value)
