@@ -152,7 +152,8 @@ def main() -> int:
         "held-back harmful": [Asked(item.id, item.text) for item in collection.take("report", harmful=True)],
         "held-back benign": [Asked(item.id, item.text) for item in collection.take("report", harmful=False)],
     }
-    held_back = {name: items[: options.limit] for name, items in sets.items()}
+    # by id, a hash: the first in the file's order would all be of a few kinds
+    held_back = {name: sorted(items, key=lambda item: item.id)[: options.limit] for name, items in sets.items()}
     sets = suite_items(options.suite, options.per_cell) | held_back
     plan: dict[str, Sequence[str]] = dict.fromkeys(sets, ("api",))
     if options.ladder:
