@@ -18,12 +18,17 @@ from weighbridge.protocol.vocabulary import Rung
 
 @dataclass(frozen=True)
 class Side:
-    """One side of a comparison: `label` for people, `grader` that gave the grades (None: not said), `rung` (None: not said)."""
+    """One side of a comparison: `label` for people, `grader` that gave the grades (None: not said), `rung` (None: not said).
+
+    `seed` is what drew the order in which a dossier's prompts were asked, None for a file. `identity`: the subject's, "" for a file.
+    """
 
     label: str
     answers: Mapping[str, Recorded]
     grader: str | None = None
     rung: Rung | None = None
+    seed: int | None = None
+    identity: str = ""
 
 
 def read_side(path: Path, rung: Rung | None) -> Side:
@@ -86,4 +91,6 @@ def _dossier(folder: Path, rung: Rung | None) -> Side:
         },
         grader=record.grader.identity,
         rung=chosen,
+        seed=stored.protocol.seed,
+        identity=identity,
     )

@@ -28,10 +28,12 @@ if TYPE_CHECKING:
     "--rung", type=click.Choice(["hosted", "api", "weights"]), help="Of dossiers: which rung (default: the most open)."
 )
 @click.option("--exactly", is_flag=True, help="Speak of exactly these prompts, not of prompts like these.")
-@click.option("--seed", default=20240404, show_default=True, help="Draws the order in which prompts count.")
+@click.option(
+    "--seed", type=int, help="Draws the order in which prompts count (default: the dossier's own, in which it stopped)."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON.")
 def command(
-    a: Path, b: Path, margin: float, alpha: float, rung: str | None, exactly: bool, seed: int, as_json: bool
+    a: Path, b: Path, margin: float, alpha: float, rung: str | None, exactly: bool, seed: int | None, as_json: bool
 ) -> int:
     """Compare graded answers to the same prompts, A minus B: two dossiers, or files of graded answers.
 
@@ -50,7 +52,7 @@ def command(
     chosen = Rung(rung) if rung else None
     one, other = read_side(a, chosen), read_side(b, chosen)
     same_grader(one, other)
-    found = compare_recorded(one.answers, other.answers, judgement, seed=seed)
+    found = compare_recorded(one.answers, other.answers, judgement, seed=_seed(seed, one, other))
     say(_as_json(found, one, other, margin, alpha, exactly) if as_json else _as_text(found, one, other, margin))
     whole = found["all"]
     if not whole.measured:
@@ -60,6 +62,14 @@ def command(
         Verdict.MATERIAL_INCREASE: NOT_MET,
         Verdict.UNDECIDED: UNDECIDED,
     }[whole.verdict]
+
+
+def _seed(given: int | None, *sides: Side) -> int:
+    """Return the seed asked for, else that of the first dossier: in another order a dossier that stopped early has holes at once."""
+    from weighbridge.protocol.model import AssessmentProtocol
+
+    own = [side.seed for side in sides if side.seed is not None]
+    return given if given is not None else own[0] if own else AssessmentProtocol().seed
 
 
 def _estimand(exactly: bool) -> str:
@@ -108,7 +118,12 @@ def _as_text(found: dict[str, Judged], one: Side, other: Side, margin: float) ->
     from weighbridge.dossier.printing import print_difference
     from weighbridge.evidence.records import Estimate, Measure
 
-    sides = [f"{shown(side.label, 60)}{f' on {side.rung.value}' if side.rung else ''}" for side in (one, other)]
+    alike = one.label == other.label
+    sides = [
+        f"{shown(side.label, 60)}{f' ({shown(side.identity, 15)})' if alike and side.identity else ''}"
+        f"{f' on {side.rung.value}' if side.rung else ''}"
+        for side in (one, other)
+    ]
     lines = [f"{sides[0]} minus {sides[1]}, in points; margin {margin * 100:g}", ""]
     width = max(len(scope) for scope in found)
     for scope, judged in found.items():
