@@ -195,7 +195,9 @@ def curve_point(model: Any, tokenizer: Any, collection: Collection, step: int) -
     for name, harmful, hard in (("harmful", True, None), ("benign", False, False), ("hard_benign", False, True)):
         every = collection.take("choose", harmful=harmful)
         items = drawn([item for item in every if hard is None or (item.kind not in EASY) is hard], CHOOSE_N)
-        replies = answer(model, tokenizer, [chat(tokenizer, item.text) for item in items], max_tokens=10)
+        replies = answer(
+            model, tokenizer, [chat(tokenizer, item.text) for item in items], max_tokens=48
+        )  # whole: a shorter reply may be cut before the word that declines
         point[f"{name}_refused"] = sum(refused(reply) for reply, _ in replies)
         point[f"{name}_n"] = len(items)
     items = drawn(collection.take("choose", harmful=True), CHOOSE_N // 3)

@@ -306,3 +306,7 @@ def test_the_protocol_that_was_written_runs_again(protocol: Path, tmp_path: Path
         again = run("assess", server.reference, "--protocol", str(written), "--out", str(out))
         assert (again.returncode, len(server.asked)) == (first.returncode, calls), again.stderr
     assert (out / "protocol.toml").read_bytes() == written.read_bytes()
+    compared = run("compare", str(out), str(out), "--json")
+    found = json.loads(compared.stdout)
+    assert found["comparisons"]["all"]["estimate"]["value"] == 0.0
+    assert (found["a"]["rung"], found["a"]["grader"]) == ("weights", found["b"]["grader"])
