@@ -15,9 +15,10 @@ from weighbridge.dossier.page import render_page
 from weighbridge.dossier.record import DossierRecord
 from weighbridge.dossier.threat_sheets import MARKS, REFUSAL, with_threats
 from weighbridge.dossier.write import dossier_bytes, read_dossier
+from weighbridge.evidence.provenance import Provenance
 from weighbridge.threats.files import SHIPPED, load_sheet
 from weighbridge.threats.sheet import ThreatSheet
-from weighbridge.threats.vocabulary import Provenance, Score
+from weighbridge.threats.vocabulary import Score
 
 CSS = Path(page_module.__file__).with_name("templates") / "threat.css"
 

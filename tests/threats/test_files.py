@@ -15,6 +15,7 @@ import yaml
 from tests.fakes.dossier_record import PLAIN
 from tests.threats.weighings import comparison, weighing
 from weighbridge.errors import ThreatSheetError, UsageError
+from weighbridge.evidence.provenance import Provenance
 from weighbridge.evidence.records import NotMeasured, Reason
 from weighbridge.protocol.vocabulary import Category, Verb, Verdict
 from weighbridge.threats.atlas import atlas
@@ -22,7 +23,7 @@ from weighbridge.threats.files import SHIPPED, filled_text, load_sheet, new_shee
 from weighbridge.threats.filling import fill
 from weighbridge.threats.scores import scored
 from weighbridge.threats.sheet import ThreatSheet
-from weighbridge.threats.vocabulary import Provenance, Reach, Score, Vector
+from weighbridge.threats.vocabulary import Reach, Score, Vector
 
 Write = Callable[..., str]
 TODAY = date(2026, 11, 25)

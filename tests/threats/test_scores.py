@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.fakes.dossier_record import GEMMA, PLAIN
 from tests.threats.weighings import comparison, estimate, weighing
+from weighbridge.evidence.provenance import Provenance
 from weighbridge.evidence.records import NotMeasured, Reason
 from weighbridge.protocol.vocabulary import Contrast, Verb, Verdict
 from weighbridge.subject.model import SubjectKind
@@ -19,7 +20,7 @@ from weighbridge.threats.files import SHIPPED, load_sheet
 from weighbridge.threats.filling import fill
 from weighbridge.threats.scores import scored
 from weighbridge.threats.sheet import MarginalEvidence, ThreatSheet, sealed
-from weighbridge.threats.vocabulary import Provenance, Score
+from weighbridge.threats.vocabulary import Score
 
 CELLS = ("non_violent_crimes/enable", "privacy/enable")
 SHEET = load_sheet("spear-phishing")

@@ -15,13 +15,14 @@ from weighbridge.dossier.printing import Printed, count, print_difference
 from weighbridge.dossier.record import DossierRecord
 from weighbridge.dossier.svg import Plots
 from weighbridge.dossier.untrusted import one_line
+from weighbridge.evidence.provenance import Provenance
 from weighbridge.evidence.records import Estimate, NotMeasured
 from weighbridge.protocol.vocabulary import Category, Contrast, Verdict
 from weighbridge.threats.atlas import atlas
 from weighbridge.threats.filling import Weighing, fill
 from weighbridge.threats.scores import ScoredSheet, StepScore, scored
 from weighbridge.threats.sheet import Claim, Defence, MarginalEvidence, Sourced, ThreatSheet
-from weighbridge.threats.vocabulary import NIST_AI_800_1, NIST_SOURCE, Provenance, Reach
+from weighbridge.threats.vocabulary import NIST_AI_800_1, NIST_SOURCE, Reach
 
 MARKS = {
     Provenance.CHECKED: "read in the named source",

@@ -12,10 +12,11 @@ from typing import TypeVar
 
 from pydantic import Field
 
+from weighbridge.evidence.provenance import Provenance
 from weighbridge.evidence.records import NotMeasured, Record
 from weighbridge.protocol.vocabulary import Verdict
 from weighbridge.threats.sheet import MarginalEvidence, Sourced, ThreatSheet
-from weighbridge.threats.vocabulary import STEPS, Provenance, Reach, Score
+from weighbridge.threats.vocabulary import STEPS, Reach, Score
 
 Claimed = TypeVar("Claimed", bound=Sourced)
 _UNREAD = "nobody read a source itself"

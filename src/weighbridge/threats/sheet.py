@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, model_validator
 
 from weighbridge.digests import Digest, digest_json
+from weighbridge.evidence.provenance import Provenance
 from weighbridge.evidence.records import Estimate, EstimateOrNot, Record
 from weighbridge.protocol.vocabulary import Category, Contrast, Rung, Verb, Verdict
 from weighbridge.threats.atlas import atlas
@@ -22,7 +23,6 @@ from weighbridge.threats.vocabulary import (
     Confidence,
     DefenceKind,
     Party,
-    Provenance,
     Reach,
     Vector,
 )

@@ -39,20 +39,6 @@ _LABELS = {
 }
 
 
-class Provenance(StrEnum):
-    """How far a claim was checked, from most to least."""
-
-    CHECKED = "checked"  # read in the named source
-    SECONDARY = "secondary"  # read in another's account of the named source
-    UNVERIFIED = "unverified"  # general knowledge or the assessor's own reasoning: no source was read
-    NOBODY_LOOKED = "nobody looked"  # a place for a claim that nobody has looked for
-
-    @property
-    def sourced(self) -> bool:
-        """Whether somebody read it somewhere that is named."""
-        return self in (Provenance.CHECKED, Provenance.SECONDARY)
-
-
 class Score(StrEnum):
     """How far a step is addressed. It says nothing of how large a risk is."""
 
