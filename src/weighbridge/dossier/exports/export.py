@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import Field
 
 from weighbridge.digests import digest_bytes
+from weighbridge.dossier.exports.formats import FORMATS
 from weighbridge.dossier.inspection import InspectionRecord
 from weighbridge.dossier.record import DossierRecord
 from weighbridge.dossier.write import dossier_bytes
@@ -25,19 +26,6 @@ from weighbridge.standards.rulings import StandardRuling
 
 EXPORT_LOG_SCHEMA = "weighbridge.export-log/1"
 _NAMES = uuid.UUID("6b1f6f0e-9d0c-5a52-8f53-0f6f6f6a1d0e")  # the name space of our ids; any fixed one would do
-
-# Format -> (module, one line of help). Each module has `export(source, *, at) -> Export` and is imported when it is asked for.
-_HERE = "weighbridge.dossier.exports"
-FORMATS = {
-    "hub-card": (f"{_HERE}.hub_card", "Hugging Face model card: README.md with a model-index."),
-    "eval-results": (f"{_HERE}.eval_results", "Hugging Face evaluation results: .eval_results/*.yaml."),
-    "every-eval-ever": (f"{_HERE}.every_eval_ever", "Every Eval Ever: one JSON file a subject."),
-    "cyclonedx": (f"{_HERE}.cyclonedx", "CycloneDX 1.6 and 1.7 ML-BOM with a model card."),
-    "spdx": (f"{_HERE}.spdx", "SPDX 3 with the AI profile."),
-    "avid": (f"{_HERE}.avid", "AVID report."),
-    "oscal": (f"{_HERE}.oscal", "OSCAL assessment results."),
-    "csv": (f"{_HERE}.table", "Tidy CSV tables: rates, comparisons, gaps, rulings, components."),
-}
 
 
 class Kind(StrEnum):
@@ -118,16 +106,7 @@ class Export:
 
 
 class Tally:
-    """Counts what a format writes and what it leaves out, so that nothing is left out in silence.
-
-    >>> from tests.fakes.dossier_record import dossier_record
-    >>> source = Source(dossier_record(per_cell=2, baselines=()))
-    >>> tally = Tally(source)
-    >>> tally.wrote(Kind.RATE)
-    >>> tally.rest(Kind.RATE, "the format holds one number")
-    >>> [dropped.what for dropped in tally.log]
-    ['rate']
-    """
+    """Counts what a format writes and what it leaves out, so that nothing is left out in silence."""
 
     def __init__(self, source: Source) -> None:
         self._inventory = source.inventory()
