@@ -4,7 +4,8 @@
     ├── UsageError          the caller: an option, a path, a protocol file
     │   └── TypedFileError  the author of a file: all problems at once, each with its place
     │       ├── ProtocolError     a protocol
-    │       └── ThreatSheetError  a threat sheet
+    │       ├── ThreatSheetError  a threat sheet
+    │       └── StandardError     a standard
     ├── SubjectError        the model's files: path, what rule is broken
     ├── EngineError         asking failed on our side or the provider's
     │   ├── MissingExtra    an optional part is not installed
@@ -64,6 +65,15 @@ class ThreatSheetError(TypedFileError):
     def __init__(self, problems: Sequence[str], *, where: str | None = None) -> None:
         super().__init__(
             problems, where=where, do="`weighbridge threat new ID` prints a sheet with every field explained"
+        )
+
+
+class StandardError(TypedFileError):
+    """A standard is wrong."""
+
+    def __init__(self, problems: Sequence[str], *, where: str | None = None) -> None:
+        super().__init__(
+            problems, where=where, do="`weighbridge standard new ID` prints a standard with every field explained"
         )
 
 
