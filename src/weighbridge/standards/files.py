@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from weighbridge.errors import StandardError, UsageError
-from weighbridge.protocol.typed_files import TypedFile, is_toml, lines_of
+from weighbridge.protocol.typed_files import Lines, TypedFile, is_toml, lines_of
 from weighbridge.standards.cel.checking import compiled
 from weighbridge.standards.names import declared, readable
 from weighbridge.standards.standard import Standard
@@ -67,7 +67,7 @@ def parse_standard(text: str, where: str) -> Standard:
     """Return the standard that a file's text describes; `where` names it in errors. Raises `StandardError` with every problem."""
     kind = _kind()
     data = kind.parse(text, where)
-    lines = (lambda: {}) if is_toml(text, where) else partial(lines_of, text)
+    lines: Lines = dict if is_toml(text, where) else partial(lines_of, text)
     standard = kind.check(data, where=where, lines=lines)
     problems = dict(_conditions(standard))
     if problems:
