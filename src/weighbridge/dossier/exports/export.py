@@ -131,6 +131,10 @@ class Tally:
         """Count all that are left of `kind`, if any, as left out."""
         self.drop(kind, why, self._inventory[kind] - self._written[kind] - self._whole[kind])
 
+    def written(self, kind: Kind) -> int:
+        """Return how many of `kind` are in the files so far."""
+        return self._written[kind]
+
     @property
     def log(self) -> tuple[Dropped, ...]:
         """What was left out, in the order in which it was noted; the same thing for the same reason once, with its count."""
@@ -142,7 +146,9 @@ class Tally:
             told = self._written[kind] + self._whole[kind]
             if told != count:
                 raise AssertionError(f"{kind.value}: {count} in the dossier, {told} written or dropped")
-        return Export(files=dict(files), written={kind: n for kind, n in self._written.items() if n}, log=self.log)
+        return Export(
+            files=dict(files), written={kind: self._written[kind] for kind in Kind if self._written[kind]}, log=self.log
+        )
 
     def _note(self, what: str, why: str, count: int) -> None:
         if count:
@@ -158,11 +164,19 @@ def export_as(name: str, source: Source, *, at: datetime) -> Export:
     if name not in FORMATS:
         raise UsageError(f"there is no format {name[:60]!r}", where="--format", do=f"use one of {', '.join(FORMATS)}")
     made: Export = import_module(FORMATS[name][0]).export(source, at=at)
-    for file in made.files:
-        path = PurePosixPath(file)
-        if path.is_absolute() or ".." in path.parts:
-            raise AssertionError("an export's files are named relative to its folder")
+    if not all(map(is_inside, made.files)):
+        raise AssertionError("an export's files are named relative to its folder")
     return made
+
+
+def is_inside(name: str) -> bool:
+    """Return whether a file's name is relative and stays within its folder.
+
+    >>> is_inside(".eval_results/a.yaml"), is_inside("../a"), is_inside("/a")
+    (True, False, False)
+    """
+    path = PurePosixPath(name)
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and "\0" not in name
 
 
 def log_record(name: str, source: Source, export: Export, *, at: datetime) -> dict[str, Any]:

@@ -7,15 +7,16 @@ import os
 import tempfile
 from collections.abc import Sequence
 from datetime import datetime
+from errno import EISDIR
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from weighbridge.digests import digest_bytes
+from weighbridge.digests import digest_bytes, digest_file
 from weighbridge.dossier.datasheet import REPORT_FILE
-from weighbridge.dossier.exports.export import Export, Source, log_record
+from weighbridge.dossier.exports.export import Export, Source, is_inside, log_record
 from weighbridge.dossier.inspection import InspectionRecord
 from weighbridge.dossier.record import DossierRecord
 from weighbridge.dossier.write import read_dossier
@@ -24,6 +25,7 @@ from weighbridge.standards.rulings import StandardRuling
 
 MAX_REPORT_BYTES = 256 << 20  # of inspection.json: a model of a hundred thousand tensors needs some 50 MB
 MAX_RULINGS_BYTES = 16 << 20
+MAX_LOG_BYTES = 1 << 20
 
 
 def read_source(dossier: Path, rulings: Sequence[Path] = ()) -> Source:
@@ -41,12 +43,14 @@ def read_source(dossier: Path, rulings: Sequence[Path] = ()) -> Source:
 def write_export(name: str, source: Source, export: Export, out: Path, *, at: datetime) -> list[Path]:
     """Write the export's files to the folder `out` and its log `NAME.log.json` beside them; return all paths, the log last.
 
-    Files appear when all are complete, or not at all. Raises `UsageError` when they cannot be written.
+    Files appear when all are complete, or not at all; files of an earlier export to the same folder that are no longer written are
+    removed if nobody changed them. Raises `UsageError` when they cannot be written.
     """
     log = json.dumps(log_record(name, source, export, at=at), indent=1, ensure_ascii=False) + "\n"
-    files = {**export.files, f"{name}.log.json": log.encode()}
+    files = {**export.files, _log_name(name): log.encode()}
     try:
         out.mkdir(parents=True, exist_ok=True)
+        earlier = _earlier(name, out)
         with tempfile.TemporaryDirectory(dir=out, prefix=".export-") as scratch:
             for file, data in files.items():
                 part = Path(scratch) / file
@@ -55,9 +59,14 @@ def write_export(name: str, source: Source, export: Export, out: Path, *, at: da
                     opened.write(data)
                     opened.flush()
                     os.fsync(opened.fileno())  # a rename must never be seen before the content
-            for file in files:
+            for file in files:  # whatever can be in the way is found before the first rename
                 (out / file).parent.mkdir(parents=True, exist_ok=True)
+                if (out / file).is_dir():
+                    raise IsADirectoryError(EISDIR, f"{file} is a folder")
+            for file in files:
                 (Path(scratch) / file).replace(out / file)
+        for path in earlier - {out / file for file in files}:
+            path.unlink(missing_ok=True)
     except OSError as error:
         raise UsageError(
             f"the export cannot be written ({error.strerror or error})",
@@ -65,6 +74,26 @@ def write_export(name: str, source: Source, export: Export, out: Path, *, at: da
             do="check space and permissions, or choose another --out",
         ) from error
     return [out / file for file in files]
+
+
+def _log_name(name: str) -> str:
+    return f"{name}.log.json"
+
+
+def _earlier(name: str, out: Path) -> set[Path]:
+    """The files of an earlier export to the same folder, by its log, that are still as it wrote them.
+
+    They go when the new ones are there: numbers of an earlier weighing beside new ones would be read as of now.
+    """
+    path = out / _log_name(name)
+    if not path.is_file() or path.stat().st_size > MAX_LOG_BYTES:
+        return set()
+    try:
+        files = from_json(path.read_bytes())["files"].items()
+        named = [(out / file, digest) for file, digest in files if is_inside(file)]
+    except (ValueError, KeyError, TypeError, AttributeError):  # no log of ours: nothing of ours to remove
+        return set()
+    return {file for file, digest in named if file.is_file() and digest_file(file) == digest}
 
 
 def _inspection(directory: Path, record: DossierRecord) -> dict[str, InspectionRecord] | None:
