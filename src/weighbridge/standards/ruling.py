@@ -120,7 +120,7 @@ def _rule_one(standard: Standard, one: Requirement, scope: _Scope, whole: bool |
         strength=strength,
         cited=f"{one.cites.document or standard.source.document}, {one.cites.section}",
         provenance=one.provenance,
-        remarks=(*([one.remark] if one.remark else []), *remarks),
+        remarks=(*([one.remark] if one.remark else []), *_warnings(one, scope), *remarks),
     )
     applies = whole if whole is not True else _applies(one.when, scope)
     if applies is False:
@@ -153,6 +153,14 @@ def _strength(one: Requirement, scope: _Scope) -> tuple[Strength, list[str]]:
     if strength is Strength.UNKNOWN or (one.cells and provenance in (Provenance.UNVERIFIED, Provenance.NOBODY_LOOKED)):
         remarks.append(_UNCHECKED_CELL)
     return strength, remarks
+
+
+def _warnings(one: Requirement, scope: _Scope) -> tuple[str, ...]:
+    """Return what the evidence shows that a reader must see beside the ruling, whatever the ruling is."""
+    if one.warns is None:
+        return ()
+    known = scope.known(timedelta(days=one.max_age_days) if one.max_age_days else None)
+    return (one.warns.says,) if truth(evaluate(_parsed(one.warns.when), known)) is True else ()
 
 
 def _by_condition(one: Requirement, scope: _Scope, ruled: _Ruled) -> RequirementRuling:

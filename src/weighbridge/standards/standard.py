@@ -110,10 +110,17 @@ class Cell(Record):
     provenance: Provenance
 
 
+class Warned(Record):
+    """What a reader must see beside a ruling where the evidence shows `when`. It changes no ruling."""
+
+    when: Condition
+    says: Text
+
+
 class Requirement(Record):
     """One requirement: exactly one of `condition` and `attested`. `partly` is a lesser form, reported and never "met".
 
-    `when` says when it applies; `lacking` tells a reader what to do when it is not shown.
+    `when` says when it applies; `lacking` tells a reader what to do when it is not shown; `warns` adds a remark where the evidence asks for one.
     """
 
     id: Slug
@@ -131,6 +138,7 @@ class Requirement(Record):
     max_age_days: int | None = Field(default=None, ge=1)
     lacking: Text | None = None
     remark: Text | None = None
+    warns: Warned | None = None
 
     @model_validator(mode="after")
     def _one_of_two(self) -> Requirement:
@@ -210,6 +218,7 @@ class Standard(Record):
                 yield f"{place}.when", one.when, True
             for index, cell in enumerate(one.cells):
                 yield f"{place}.cells[{index}].when", cell.when, True
-            for field, text in (("condition", one.condition), ("partly", one.partly)):
+            warned = one.warns.when if one.warns else None
+            for field, text in (("condition", one.condition), ("partly", one.partly), ("warns.when", warned)):
                 if text is not None:
                     yield f"{place}.{field}", text, False
