@@ -119,7 +119,10 @@ _KINDS = {
 }
 
 
-def _kind(contrast: Contrast, baseline: Subject) -> BaselineKind:
-    if contrast is Contrast.OPENING:
-        return BaselineKind.MORE_RESTRICTED_RELEASE
+def baseline_kind(baseline: Subject) -> BaselineKind:
+    """Return what an alternative to the candidate is."""
     return _KINDS[baseline.kind]
+
+
+def _kind(contrast: Contrast, baseline: Subject) -> BaselineKind:
+    return BaselineKind.MORE_RESTRICTED_RELEASE if contrast is Contrast.OPENING else baseline_kind(baseline)
