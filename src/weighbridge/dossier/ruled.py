@@ -1,0 +1,47 @@
+"""Which standards are asked, and all of their rulings on one dossier: what `check`, `gate` and the terms page share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from weighbridge.dossier.facts import aged
+from weighbridge.standards.facts import Facts
+from weighbridge.standards.files import load_standard, shipped
+from weighbridge.standards.ruling import Declared, rule
+from weighbridge.standards.rulings import StandardRuling
+from weighbridge.standards.standard import Standard, Subject
+from weighbridge.standards.supersession import successors
+
+_ORDER = tuple(Subject)
+
+
+def chosen(names: Iterable[str]) -> list[Standard]:
+    """Return the standards of these names or files, each once. Raises as `load_standard` does."""
+    return [load_standard(name) for name in dict.fromkeys(names)]
+
+
+def bearing(contexts: Sequence[Declared]) -> list[Standard]:
+    """Return the standards that ship and bear on what is declared: those of uses only where a use or a sector is, none that was superseded.
+
+    In the order: openness, release, use, notice, process.
+    """
+    library = [load_standard(name) for name in shipped()]
+    replaced = successors(library)
+    use = any("use" in context or "sector" in context for context in contexts)
+    found = [one for one in library if one.id not in replaced and (use or one.about is not Subject.USE)]
+    return sorted(found, key=lambda one: (_ORDER.index(one.about), one.id))
+
+
+def rulings_of(standards: Iterable[Standard], facts: Facts, context: Declared, *, at: datetime) -> list[StandardRuling]:
+    """Return the ruling of each standard, in their order. What was superseded says by what, also by a standard that ships."""
+    asked = list(standards)
+    replaced = _replaced(asked)
+    known = aged(facts, at)
+    return [rule(one, known, context, at=at, superseded_by=replaced.get(one.id)) for one in asked]
+
+
+def _replaced(asked: Iterable[Standard]) -> Mapping[str, str]:
+    """Return the successors among the standards asked and those that ship; a file of a shipped id stands in its place."""
+    everything = {one.id: one for one in map(load_standard, shipped())} | {one.id: one for one in asked}
+    return successors(everything.values())
