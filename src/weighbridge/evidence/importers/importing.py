@@ -29,11 +29,13 @@ def import_file(path: Path, tool: Tool | None = None, *, now: datetime) -> MadeE
     """Return what the result file at `path` says, read as `tool`'s, or as what its content shows it to be.
 
     Raises `UsageError` with the path when it is no plain file, is beyond the bounds of `reading.py`, is damaged, or is not of that
-    tool, of none, or of more than one. Nothing is read in part.
+    tool, of none, or of more than one, and when it names no result, not even a missing one. Nothing is read in part.
     """
     with opened(path) as source:
         tool = tool or recognise(source)
         said = _READERS[tool](source)
+        if not said.results:
+            raise source.wrong(f"is of {tool}, and holds no result", "give a file of a run that planned something")
         if len(said.results) > MAX_RESULTS:
             raise source.wrong(f"holds {len(said.results):,} results; at most {MAX_RESULTS:,} are taken over")
         doubts = said.doubts

@@ -113,6 +113,9 @@ def _results(spec: Mapping[str, Any], found: Mapping[str, Any], status: str) -> 
         judge = mapping(score.get("params")).get("model")
         means = [key for key, metric in metrics.items() if metric.get("name", key) in ("accuracy", "mean")]
         deviation = mapping(metrics.get("stderr")).get("value") if len(means) == 1 else None
+        if not metrics:
+            gone = absent(Reason.NOTHING_MEASURED, "the scorer has no metrics")
+            yield _result(spec, scorer=text(score.get("name")), metric="score", value=gone)
         for key, metric in metrics.items():
             if key == "stderr" and len(means) == 1:
                 continue

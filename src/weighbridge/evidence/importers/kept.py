@@ -13,6 +13,7 @@ statement over the dossier should bind `index_digest`.
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import dataclass
 from datetime import datetime
@@ -266,7 +267,7 @@ def _read(path: Path, limit: int) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        what = "is a symbolic link" if path.is_symlink() else f"cannot be read ({error.strerror})"
+        what = "is a symbolic link" if error.errno == errno.ELOOP else f"cannot be read ({error.strerror})"
         raise EvidenceError(what, where=str(path), do="take it from a copy") from error
     if data is None or len(data) > limit:
         raise EvidenceError("is no file that weighbridge wrote", where=str(path), do="take it from a copy")

@@ -7,6 +7,7 @@ JSON has none, come back as floats that are not finite: `values.py` makes them "
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -139,7 +140,9 @@ class Source:
         if len(header) != _LOCAL_HEADER.size or not header.startswith(b"PK\x03\x04"):
             raise self.wrong(f"{name} is not where the archive's list says")
         *_, name_bytes, extra_bytes = _LOCAL_HEADER.unpack(header)
-        self._file.seek(info.header_offset + _LOCAL_HEADER.size + name_bytes + extra_bytes)
+        if self._file.read(name_bytes) != info.filename.encode("utf-8", "replace"):
+            raise self.wrong(f"{name} has another name in the archive's list")
+        self._file.seek(extra_bytes, os.SEEK_CUR)
         packed = self._file.read(info.compress_size)
         limit = info.file_size + 1  # one more than it may be: enough to tell that it is longer
         try:
@@ -192,14 +195,15 @@ def opened(path: Path) -> Iterator[Source]:
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | getattr(os, "O_NOFOLLOW", 0))
     except OSError as error:
-        what = "is a symbolic link" if path.is_symlink() else f"cannot be read ({error.strerror})"
+        what = "is a symbolic link" if error.errno == errno.ELOOP else f"cannot be read ({error.strerror})"
         raise UsageError(what, where=where, do="give the result file itself") from error
     except ValueError as error:  # a NUL in the name
         raise UsageError("is not a path", where=where, do="give a result file") from error
+    before = os.fstat(handle)
+    if not stat.S_ISREG(before.st_mode):
+        os.close(handle)
+        raise UsageError("is not a plain file", where=where, do="give the result file itself")
     with os.fdopen(handle, "rb") as file:
-        before = os.fstat(file.fileno())
-        if not stat.S_ISREG(before.st_mode):
-            raise UsageError("is not a plain file", where=where, do="give the result file itself")
         if before.st_size > MAX_FILE_BYTES:
             raise UsageError(f"is longer than {MAX_FILE_BYTES >> 30} GiB", where=where, do="give a smaller file")
         try:
