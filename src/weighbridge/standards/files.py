@@ -76,7 +76,9 @@ def parse_standard(text: str, where: str) -> Standard:
 
 
 def _conditions(standard: Standard) -> Iterator[tuple[str, str]]:
-    """Yield what is wrong with the conditions of a standard, by place."""
+    """Yield what is wrong with the conditions of a standard, and with the names that it reads, by place."""
+    if standard.level_asked and declared().find(("context", standard.level_asked)) is None:
+        yield "level_asked", f"there is no declaration called {standard.level_asked}"
     for place, text, only_declared in standard.conditions():
         names, elsewhere = (declared(), readable()) if only_declared else (readable(), None)
         _, problems = compiled(text, names, elsewhere)

@@ -48,14 +48,16 @@ def rule(
     """Return what `standard` says of the subject of `facts` as of `at` under `context`.
 
     Requirements that are recommended or optional are ruled on and do not count for the whole; of those that are asked for to an extent
-    that nobody checked, a "not met" counts as "not shown". A standard with levels is met when its lowest level is.
+    that nobody checked, a "not met" counts as "not shown". A standard with levels is met when the level that was declared is (`level_asked`),
+    else when its lowest is.
     """
     scope = _Scope(facts, context, at, timedelta(days=standard.max_age_days) if standard.max_age_days else None)
     whole = _applies(standard.when, scope)
     rulings = tuple(_rule_one(standard, one, scope, whole) for one in standard.requirements)
     counted = {one.requirement: _counted(one) for one in rulings}
-    levels, reached = _levels(standard, counted) if whole is not False else ((), None)
-    found = levels[0].ruling if levels else over_all(counted.values())
+    levels, reached = _levels(standard, counted, whole) if whole is not False else ((), None)
+    asked = _asked(standard, levels, context) if levels else None
+    found = asked.ruling if asked else Ruling.NOT_SHOWN if levels else over_all(counted.values())
     in_force = standard.in_force_on(at.date())
     return StandardRuling(
         standard=standard.id,
@@ -70,7 +72,7 @@ def rule(
         at=at,
         context={name: _shown(value) for name, value in sorted(context.items())},
         ruling=found,
-        because=_because_of_all(found, rulings, whole),
+        because=_because_of_all(standard, rulings, whole, asked),
         requirements=rulings,
         levels=levels,
         reached=reached,
@@ -337,9 +339,19 @@ def _counted(one: RequirementRuling) -> Ruling:
     return Ruling.NOT_SHOWN if one.strength is Strength.UNKNOWN and one.ruling is Ruling.NOT_MET else one.ruling
 
 
-def _levels(standard: Standard, counted: Mapping[str, Ruling]) -> tuple[tuple[LevelRuling, ...], str | None]:
+def _asked(standard: Standard, levels: Sequence[LevelRuling], context: Declared) -> LevelRuling | None:
+    """Return the level that the whole is judged by; None when which is asked for was not declared. What is no level asks for the lowest."""
+    if standard.level_asked is None:
+        return levels[0]
+    declared = context.get(standard.level_asked)
+    return None if declared is None else next((one for one in levels if one.level == declared), levels[0])
+
+
+def _levels(
+    standard: Standard, counted: Mapping[str, Ruling], whole: bool | Unknown
+) -> tuple[tuple[LevelRuling, ...], str | None]:
     found: list[LevelRuling] = []
-    reached, below = None, Ruling.MET  # a level that asks nothing is met
+    reached, below = None, Ruling.MET if whole is True else Ruling.NOT_SHOWN  # a level that asks nothing is met
     lacks: list[str] = []
     for level in standard.levels:
         lacks += [name for name in level.requires if counted[name] in (Ruling.NOT_MET, Ruling.NOT_SHOWN)]
@@ -350,15 +362,31 @@ def _levels(standard: Standard, counted: Mapping[str, Ruling]) -> tuple[tuple[Le
     return tuple(found), reached
 
 
-def _because_of_all(found: Ruling, rulings: Sequence[RequirementRuling], whole: bool | Unknown) -> str:
+def _because_of_all(
+    standard: Standard, rulings: Sequence[RequirementRuling], whole: bool | Unknown, asked: LevelRuling | None
+) -> str:
     if whole is False:
         return "the standard does not apply to what was declared"
     if isinstance(whole, Unknown):
         wanted = [name.removeprefix("context.") for name in sorted(whole.absent)]
         return f"whether the standard applies depends on what was not declared: {_listed(wanted)}"
-    required = [one.ruling for one in rulings if one.strength in (Strength.REQUIRED, Strength.UNKNOWN)]
+    if standard.levels and asked is None:
+        return f"which level is asked for was not declared: {standard.level_asked}"
+    counting = _up_to(standard, asked.level) if asked else {one.requirement for one in rulings}
+    required = [
+        one.ruling
+        for one in rulings
+        if one.requirement in counting and one.strength in (Strength.REQUIRED, Strength.UNKNOWN)
+    ]
     counts = [f"{required.count(each)} {each.value}" for each in Ruling if each in required]
-    return f"of {len(required)} requirements: {', '.join(counts)}" if required else "it requires nothing here"
+    level = f"{asked.title}: " if asked else ""
+    return level + (f"of {len(required)} requirements: {', '.join(counts)}" if required else "it requires nothing here")
+
+
+def _up_to(standard: Standard, last: str) -> frozenset[str]:
+    """Return what a level and all below it require."""
+    levels = [one.id for one in standard.levels]
+    return frozenset(name for one in standard.levels[: levels.index(last) + 1] for name in one.requires)
 
 
 def _notes(standard: Standard, in_force: bool, superseded_by: str | None) -> Iterable[str]:

@@ -173,6 +173,7 @@ class Standard(Record):
     max_age_days: int | None = Field(default=None, ge=1)
     notes: tuple[Text, ...] = ()
     levels: tuple[Level, ...] = ()
+    level_asked: Slug | None = None  # the declaration that says which level is asked for; without it, the lowest is
     requirements: tuple[Requirement, ...] = Field(min_length=1)
 
     model_config = Record.model_config | {"populate_by_name": True}
