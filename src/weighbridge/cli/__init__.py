@@ -23,6 +23,10 @@ COMMANDS = {
         "weighbridge.cli.calibrate",
         "Say how far a grader may be trusted: agreement with human labels, drift between two graders.",
     ),
+    "check": (
+        "weighbridge.cli.check",
+        "Rule on a dossier by standards: how open, which stage, which use, and what would change each ruling.",
+    ),
     "compare": (
         "weighbridge.cli.compare",
         "Compare graded answers to the same prompts, A minus B: two dossiers, or files of graded answers.",
@@ -32,6 +36,10 @@ COMMANDS = {
         "Print a model's OpenSSF Model Signing root digest, and verify its signature when it has one.",
     ),
     "export": ("weighbridge.cli.export", "Write a dossier's evidence in another tool's format."),
+    "gate": (
+        "weighbridge.cli.gate",
+        "Say whether the evidence supports a release stage, the most open stage that it does support, and what lacks.",
+    ),
     "inspect": (
         "weighbridge.cli.inspect",
         "Read every byte of a model's files once: what is in them, is it safe to load, is it whole.",
@@ -45,6 +53,10 @@ COMMANDS = {
     "rules": (
         "weighbridge.cli.rules",
         "Print every rule of `inspect`, or one: what it says, why it matters, how to mend it, what it cannot see.",
+    ),
+    "standard": (
+        "weighbridge.cli.standard",
+        "Standards: list those that ship, show one, validate a file, begin a new one; evidence names and uses.",
     ),
     "threat": ("weighbridge.cli.threat", "Threat sheets: one misuse in six steps, the fourth filled from a dossier."),
 }

@@ -1,0 +1,143 @@
+"""Everything that a ruling may read of a dossier, from its folder: the record, and what people and other tools put beside it.
+
+    dossier.json        what was weighed
+    attestations.yaml   who says that which document exists
+    openness.yaml       what the provider decided on each component, and why
+    imported/           what other tools measured
+    recourse.jsonl      contested decisions
+
+The one place of the rulings that reads files. What is not there is no evidence; what is there and broken is an error, never "not there".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from weighbridge.digests import digest_file
+from weighbridge.dossier.facts import facts_of
+from weighbridge.dossier.record import DossierRecord
+from weighbridge.dossier.untrusted import one_line
+from weighbridge.dossier.write import DOSSIER_FILE, read_dossier
+from weighbridge.evidence.attestations import (
+    ATTESTATIONS_FILE,
+    Attestation,
+    Attestations,
+    Status,
+    load_attestations,
+    no_evidence,
+    standing,
+)
+from weighbridge.evidence.elsewhere import ElsewhereResult, MadeElsewhere
+from weighbridge.evidence.importers.kept import Imported, of_tool, read_imported
+from weighbridge.evidence.records import Measured, NotMeasured
+from weighbridge.standards.cel.values import Between
+from weighbridge.standards.facts import Fact, Facts, Said, Testimony
+from weighbridge.standards.facts import Path as Name
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """A dossier's record, its digest, and all evidence for rulings."""
+
+    record: DossierRecord
+    digest: str
+    facts: Facts
+
+
+def gather(dossier: Path, at: datetime, *, use: str | None = None) -> Gathered:
+    """Return the evidence in and beside the dossier at `dossier` (its folder, or its dossier.json). `use`: the one that is declared.
+
+    Raises `UsageError`, `EvidenceError` or the error of the file that is wrong.
+    """
+    record = read_dossier(dossier)
+    folder = dossier if dossier.is_dir() else dossier.parent
+    digest = digest_file(folder / DOSSIER_FILE if dossier.is_dir() else dossier)
+    known: dict[Name, Fact] = {}
+    absent: dict[Name, str] = {}
+    for found in (_imported(read_imported(folder)),):
+        for path, fact in found:
+            if isinstance(fact, Fact):
+                known[path] = fact
+            else:
+                absent[path] = fact
+    attested = tuple(_testimonies(folder, record.candidate.identity, use))
+    return Gathered(record, digest, facts_of(record, digest, others=known, why_absent=absent, attested=attested))
+
+
+_SAID = {
+    Status.DONE: Said.DONE,
+    Status.IN_PROGRESS: Said.IN_PROGRESS,
+    Status.NOT_DONE: Said.NOT_DONE,
+    Status.WAIVED: Said.WAIVED,
+    Status.NOT_APPLICABLE: Said.NOT_APPLICABLE,
+}
+
+
+def _testimonies(folder: Path, subject: str, use: str | None) -> Iterator[Testimony]:
+    path = folder / ATTESTATIONS_FILE
+    if not path.exists():
+        return
+    found: Attestations = load_attestations(path)
+    other = found.not_of(subject, use)
+    for one in found.attestations:
+        yield Testimony(
+            document=one.document,
+            requirement=one.requirement,
+            said=_SAID[one.status],
+            who=one_line(one.who, 80),
+            role=one_line(one.role, 80),
+            independent=one.independent,
+            made_on=one.at,
+            valid_until=one.until,
+            source=f"{ATTESTATIONS_FILE}: {one.document}",
+            why=_why(one),
+            refused=other or no_evidence(one, standing(one, folder)),
+        )
+
+
+def _why(one: Attestation) -> str:
+    parts = [one.why] if one.why else []
+    if one.waived_by:
+        parts.append(f"waived by {one.waived_by} until {one.waived_until}")
+    return one_line("; ".join(parts), 400)
+
+
+def _imported(imported: tuple[Imported, ...]) -> Iterator[tuple[Name, Fact | str]]:
+    """Yield what other tools measured, by tool. Two files of one tool that give one name two values give it none."""
+    for tool in dict.fromkeys(one.entry.tool for one in imported):
+        found = of_tool(imported, tool)
+        if isinstance(found, NotMeasured):
+            yield ("elsewhere", tool.value, "present"), str(found)
+            continue
+        files = ", ".join(one_line(one.file, 80) for one in found)
+        yield ("elsewhere", tool.value, "present"), Fact(True, files, f"imported: {files}", _made(found), tool.value)
+        values: dict[str, list[tuple[MadeElsewhere, ElsewhereResult]]] = {}
+        for record in found:
+            for result in record.results:
+                values.setdefault(f"{result.name}/{result.metric}", []).append((record, result))
+        for name, several in values.items():
+            yield ("elsewhere", tool.value, "result", name), _one(several)
+
+
+def _one(several: list[tuple[MadeElsewhere, ElsewhereResult]]) -> Fact | str:
+    record, result = several[0]
+    outcome = result.outcome
+    if len(several) > 1 and any(other.outcome != outcome for _, other in several):
+        return f"{len(several)} imported results of this name differ"
+    if not isinstance(outcome, Measured):
+        return str(outcome)
+    low = high = outcome.value
+    if result.interval is not None:  # it need not hold the value: both are what the tool says
+        low, high = min(low, result.interval.low), max(high, result.interval.high)
+    n = f", n {result.n}" if result.n is not None else ", n not told"
+    model = f" of {one_line(result.subject_named, 60)}" if result.subject_named else ""
+    shown = f"{outcome.value:g} {one_line(outcome.unit, 20)} ({low:g} to {high:g}{n}){model}"
+    return Fact(Between(low, high), shown, f"imported: {one_line(record.file, 80)}", _made([record]), record.tool.value)
+
+
+def _made(records: list[MadeElsewhere] | tuple[MadeElsewhere, ...]) -> datetime:
+    """Return the age of the oldest: when the tool says that it was made, else when it was imported."""
+    return min(one.made_at or one.imported_at for one in records)
