@@ -18,7 +18,16 @@ from typing import Any
 
 from weighbridge.dossier.datasheet import REPORT_FILE
 from weighbridge.dossier.exports.export import Export, Kind, Source, Tally, stable_uuid
-from weighbridge.dossier.exports.words import absence, cell_of, contrast_of, number, spdx_id, support_of, unchecked
+from weighbridge.dossier.exports.words import (
+    absence,
+    cell_of,
+    contrast_of,
+    number,
+    reading_of,
+    spdx_id,
+    support_of,
+    unchecked,
+)
 from weighbridge.dossier.lookup import labels
 from weighbridge.dossier.record import DossierRecord
 from weighbridge.dossier.tables import gap_groups, subjects_of
@@ -52,7 +61,7 @@ def export(source: Source, *, at: datetime) -> Export:
     )
     tally.rest(Kind.EXAMPLE, "prompts and answers are not exported")
     tally.rest(Kind.COMPONENT, "of a baseline: a bill of materials lists what the model is made of")
-    tally.rest(Kind.FILES_READ, "of a baseline, or the report is not beside the dossier")
+    tally.rest(Kind.FILES_READ, "of a baseline: a bill of materials lists what the model is made of")
     tally.rest(
         Kind.COST, "environmental considerations are of energy, which is not measured; calls and tokens have no place"
     )
@@ -106,7 +115,7 @@ def _model(source: Source, tally: Tally) -> dict[str, Any]:
     licences = dict.fromkeys(component.licence for component in candidate.components if component.licence)
     if licences:
         whole["licenses"] = _licences(list(licences))
-    whole["externalReferences"] = list(_references(source, tally))
+    whole["externalReferences"] = list(_references(source))
     whole["modelCard"] = _card(source, tally)
     whole["properties"] = [_property(name, value) for name, value in _properties(source, tally)]
     return whole
@@ -151,7 +160,7 @@ def _hash(digest: str) -> dict[str, str]:
     return {"alg": "SHA-256", "content": digest.removeprefix("sha256:")}
 
 
-def _references(source: Source, tally: Tally) -> Iterator[dict[str, Any]]:
+def _references(source: Source) -> Iterator[dict[str, Any]]:
     """What lies beside the export in the dossier's folder, by name and digest: a dossier has no address of its own."""
     record = source.record
     yield {
@@ -166,7 +175,6 @@ def _references(source: Source, tally: Tally) -> Iterator[dict[str, Any]]:
         yield {"type": "threat-model", "url": "index.html", "comment": "the threat sheets on the dossier's page"}
     if record.inspection is not None:
         yield {"type": "static-analysis-report", "url": REPORT_FILE, "hashes": [_hash(record.inspection)]}
-        tally.wrote(Kind.FILES_READ, sum(read.subject == record.candidate.identity for read in record.files_read))
 
 
 def _card(source: Source, tally: Tally) -> dict[str, Any]:
@@ -260,6 +268,10 @@ def _properties(source: Source, tally: Tally) -> Iterator[tuple[str, str]]:
         yield "prompts:note", one_line(note, 1000)
     yield "grader", one_line(record.grader.identity)
     yield "grader:calibration", one_line(record.grader.calibration, 1000) or "not measured"
+    for read in record.files_read:
+        if read.subject == candidate.identity:
+            yield "files_read", reading_of(read)
+            tally.wrote(Kind.FILES_READ)
     for baseline in record.baselines:
         yield "baseline", f"{one_line(baseline.label)}, {one_line(baseline.identity, 300)}"
     for note in record.notes:

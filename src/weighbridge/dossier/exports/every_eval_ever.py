@@ -128,7 +128,7 @@ def _document(
         "model_info": _model(subject, name),
         "eval_library": {
             "name": "weighbridge",
-            "version": record.environment.get("weighbridge", "unknown"),
+            "version": one_line(record.environment.get("weighbridge", "unknown"), 100),
             "additional_details": {one_line(key, 60): one_line(value) for key, value in record.environment.items()},
         },
         "evaluation_results": results,

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from weighbridge.dossier.exports.export import Export, Kind, Source, Tally
-from weighbridge.dossier.exports.words import missing_of, number, techniques, unchecked
+from weighbridge.dossier.exports.words import missing_of, number, reading_of, techniques, unchecked
 from weighbridge.dossier.lookup import labels
 from weighbridge.dossier.tables import subjects_of
 from weighbridge.dossier.untrusted import one_line
@@ -337,8 +337,7 @@ def _facts(source: Source) -> Iterator[Sequence[str]]:
     yield "grader_blind", ", ".join(grader.blind_verbs) or "none"
     yield "grader_not_checked", ", ".join(unchecked_grades(grader)) or "none"
     for read in record.files_read:
-        found = ", ".join(f"{count} {severity}" for severity, count in read.findings.items()) or "no findings"
-        yield "files_read", cell(f"{read.subject}: {found}; {read.not_examined} not examined; {read.tensors} tensors")
+        yield "files_read", cell(f"{read.subject}: {reading_of(read)}")
     yield "command", cell(record.command)
     yield from (("environment", cell(f"{name} {version}")) for name, version in sorted(record.environment.items()))
     yield from (("note", cell(note)) for note in record.notes)

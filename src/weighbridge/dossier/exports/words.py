@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from weighbridge.dossier.record import GraderFacts
+from weighbridge.dossier.record import FilesRead, GraderFacts
 from weighbridge.dossier.untrusted import one_line
 from weighbridge.dossier.wording import uncalibrated
 from weighbridge.evidence.records import Comparison, Estimate, Measure, NotMeasured, Rate
@@ -54,7 +54,7 @@ def cell_of(rate: Rate) -> str:
     verb = rate.verb.value if rate.verb else "all"
     return (
         f"rung={rate.rung.value}; prompts={prompts_of(rate)}; category={category}; verb={verb}; "
-        f"technique={one_line(rate.technique)}"
+        f"technique={_value(rate.technique)}"
     )
 
 
@@ -65,16 +65,16 @@ def contrast_of(comparison: Comparison, names: dict[str, str]) -> str:
     """
     one, other = comparison.candidate, comparison.baseline
     sides = (
-        f"{names.get(side.subject, one_line(side.label, 60))} on {side.rung.value} ({techniques(side.techniques)})"
+        f"{_value(names.get(side.subject, side.label), 80)} on {side.rung.value} ({techniques(side.techniques)})"
         for side in (one, other)
     )
     prompts = "benign look-alikes" if comparison.measure is Measure.ANSWERED else "harm prompts"
-    return f"{' minus '.join(sides)}; prompts={prompts}; scope={one_line(comparison.scope)}; aggregate={comparison.aggregate}"
+    return f"{' minus '.join(sides)}; prompts={prompts}; scope={_value(comparison.scope)}; aggregate={comparison.aggregate}"
 
 
 def techniques(names: tuple[str, ...]) -> str:
     """Return techniques as one text."""
-    return ", ".join(one_line(name) for name in names)
+    return ", ".join(_value(name) for name in names)
 
 
 def support_of(estimate: Estimate) -> str:
@@ -86,7 +86,7 @@ def support_of(estimate: Estimate) -> str:
     """
     missing = missing_of(estimate)
     return (
-        f"level={number(estimate.level)}; method={one_line(estimate.method)}; "
+        f"level={number(estimate.level)}; method={_value(estimate.method)}; "
         f"n={estimate.n_measured} of {estimate.n_planned} prompts" + (f"; missing={missing}" if missing else "")
     )
 
@@ -107,3 +107,18 @@ def unchecked(grader: GraderFacts, measure: Measure, verb: Verb | None = None) -
         verbs = uncalibrated(grader)
         return ", ".join(each.value for each in verbs if verb in (None, each))
     return "refusals" if measure is not Measure.COHERENT and grader.calibrated_refusals is False else ""
+
+
+def reading_of(read: FilesRead) -> str:
+    """Return what reading a subject's files said, in words.
+
+    >>> reading_of(FilesRead(subject="s", findings={"low": 2}, not_examined=1, tensors=9))
+    '2 low; 1 not examined; 9 tensors'
+    """
+    found = ", ".join(f"{count} {severity}" for severity, count in read.findings.items()) or "no findings"
+    return f"{found}; {read.not_examined} not examined; {read.tensors} tensors"
+
+
+def _value(text: str, limit: int = 200) -> str:
+    """Text of others as a value among `name=value` pairs: it cannot begin another pair."""
+    return one_line(text, limit).replace(";", ",")
