@@ -108,7 +108,7 @@ class _Report:
         if len(set(pairs)) != len(pairs):
             yield "a probe and detector have more than one entry"
         for each in self.evals:
-            where = f"{text(each.get('probe'), 60)} under {_detector(each)}"
+            where = f"{text(each.get('probe'), 60) or 'no probe'} under {_detector(each)}"
             if nones := count(each.get("nones")):
                 yield f"{where}: {nones} outputs are missing"
             passed, fails, total = count(each.get("passed")), count(each.get("fails")), _total(each)
@@ -121,7 +121,7 @@ class _Report:
         for each in self.evals:
             low, high, total = each.get("confidence_lower"), each.get("confidence_upper"), _total(each)
             if low is not None and low == high:
-                where = f"{text(each.get('probe'), 60)} under {_detector(each)}"
+                where = f"{text(each.get('probe'), 60) or 'no probe'} under {_detector(each)}"
                 yield f"{where}: the interval has no width, resampled from {total} outputs that all agree"
 
     def results(self) -> Iterator[ElsewhereResult]:

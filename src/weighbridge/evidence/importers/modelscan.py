@@ -58,8 +58,9 @@ def _differing(document: Mapping[str, Any], summary: Mapping[str, Any]) -> Itera
         ("issues", len(document["issues"]), summary.get("total_issues")),
         ("files scanned", len(_scanned(summary)), mapping(summary.get("scanned")).get("total_scanned")),
     ):
-        if count(said) != found:
-            yield f"{kind}: the summary says {count(said)}, the report lists {found}"
+        counted = count(said)
+        if counted != found:
+            yield f"{kind}: the summary says {'nothing' if counted is None else counted}, the report lists {found}"
 
 
 def _broken(document: Mapping[str, Any]) -> Iterator[str]:
@@ -94,7 +95,9 @@ def _result(
     subject: str | None, name: str, value: Outcome, issues: list[Mapping[str, Any]] | None = None
 ) -> ElsewhereResult:
     severities = Counter(text(issue.get("severity"), 20) or "NOT TOLD" for issue in issues or [])
-    operators = sorted({f"{text(i.get('module'), 60)}.{text(i.get('operator'), 60)}" for i in issues or []})
+    operators = sorted(
+        {".".join(filter(None, (text(i.get("module"), 60), text(i.get("operator"), 60)))) for i in issues or []}
+    )
     scanners = sorted({scanner for issue in issues or [] if (scanner := text(issue.get("scanner")))})
     return ElsewhereResult(
         name=f"{name}/unsafe operators",

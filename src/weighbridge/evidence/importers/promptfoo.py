@@ -125,7 +125,7 @@ def _errors(cells: Mapping[Any, _Cell]) -> Iterator[str]:
     for cell in cells.values():
         if cell.errors:
             total = cell.passed + cell.failed + cell.errors
-            yield f"{cell.provider}, prompt {_number(cell)}: {cell.errors} of {total} rows are errors"
+            yield f"{cell.provider or 'no provider'}, prompt {_number(cell)}: {cell.errors} of {total} rows are errors"
 
 
 def _differing(found: Mapping[str, Any], cells: Mapping[Any, _Cell]) -> Iterator[str]:
