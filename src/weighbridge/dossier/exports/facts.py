@@ -79,12 +79,12 @@ def outcome_facts(outcome: EstimateOrNot) -> dict[str, Fact]:
 
 
 def in_words(facts: Mapping[str, Fact]) -> str:
-    """Return facts as one line of text.
+    """Return facts as one line of text. A text cannot end its own field and begin another: its semicolons become commas.
 
-    >>> in_words({"verdict": "undecided", "n_measured": 8, "value": 0.5})
-    'verdict=undecided; n_measured=8; value=0.5'
+    >>> in_words({"verdict": "undecided", "n_measured": 8, "method": "betting; value=1"})
+    'verdict=undecided; n_measured=8; method=betting, value=1'
     """
-    return "; ".join(f"{name}={fact_text(fact)}" for name, fact in facts.items())
+    return "; ".join(f"{name}={fact_text(fact).replace(';', ',')}" for name, fact in facts.items())
 
 
 def fact_text(fact: Fact) -> str:

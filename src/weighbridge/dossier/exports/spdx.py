@@ -60,7 +60,7 @@ def licence_expression(licence: str) -> str:
     >>> licence_expression("apache-2.0"), licence_expression("gemma"), licence_expression("MIT OR apache-2.0")
     ('Apache-2.0', 'LicenseRef-gemma', 'MIT OR Apache-2.0')
     >>> licence_expression("Our own licence")
-    'LicenseRef-Our-own-licence-b4f9e13e'
+    'LicenseRef-Our-own-licence-b8780f99'
     """
     known = _simple(licence.strip())
     if known:
