@@ -61,6 +61,11 @@ def ruling(record: DossierRecord, text: str = "Release stages") -> StandardRulin
     )
 
 
+def thin(record: DossierRecord) -> DossierRecord:
+    """The record with every seventh rate and every second comparison: as varied, and quick to write."""
+    return record.model_copy(update={"rates": record.rates[::7], "comparisons": record.comparisons[::2]})
+
+
 def poisoned(record: DossierRecord, text: str) -> DossierRecord:
     """The record with `text` wherever a model's maker, a provider or a stranger with an editor could have put it."""
     subjects = [

@@ -23,6 +23,7 @@ from weighbridge.dossier.write import read_dossier
 from weighbridge.errors import EvidenceError, UsageError
 from weighbridge.standards.rulings import StandardRuling
 
+CHECK_SCHEMA = "weighbridge.check/1"
 MAX_REPORT_BYTES = 256 << 20  # of inspection.json: a model of a hundred thousand tensors needs some 50 MB
 MAX_RULINGS_BYTES = 16 << 20
 MAX_LOG_BYTES = 1 << 20
@@ -30,7 +31,7 @@ MAX_LOG_BYTES = 1 << 20
 
 def read_source(dossier: Path, rulings: Sequence[Path] = ()) -> Source:
     """Return what is to be exported: the record in `dossier` (a folder or its `dossier.json`), `inspection.json` beside it if the
-    record names one, and the rulings in files that `weighbridge check --json` wrote (one ruling or a list of them).
+    record names one, and the rulings in files that `weighbridge check --json` wrote (or one ruling in a file of its own).
 
     Raises `UsageError` when a file cannot be read, `EvidenceError` when it is damaged, too large, or not of this dossier.
     """
@@ -119,16 +120,15 @@ def _inspection(directory: Path, record: DossierRecord) -> dict[str, InspectionR
 def _rulings(path: Path, source: Source) -> list[StandardRuling]:
     try:
         found: Any = from_json(_read(path, MAX_RULINGS_BYTES), allow_inf_nan=False)
-        rulings = [
-            StandardRuling.model_validate_json(json.dumps(each))
-            for each in (found if isinstance(found, list) else [found])
-        ]
+        printed = isinstance(found, dict) and found.get("schema") == CHECK_SCHEMA
+        listed = found.get("rulings") if printed else [found]
+        rulings = [StandardRuling.model_validate_json(json.dumps(each)) for each in listed or ()]
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         place = ".".join(map(str, first["loc"])) or "ruling"
         raise EvidenceError(f"is not weighbridge.rulings/1 ({place}: {first['msg']})", where=str(path)) from error
-    except ValueError as error:
-        raise EvidenceError(f"this is not JSON ({error})", where=str(path)) from error
+    except (ValueError, TypeError) as error:
+        raise EvidenceError("this is not what `weighbridge check --json` prints", where=str(path)) from error
     for ruling in rulings:
         if ruling.dossier != source.dossier:
             raise EvidenceError(
