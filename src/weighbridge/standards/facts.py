@@ -53,9 +53,8 @@ class Facts:
 
     def without(self, path: Path) -> Facts:
         """Return the same facts with one taken away."""
-        return Facts(
-            self.subject, self.dossier, {key: fact for key, fact in self.known.items() if key != path}, self.absent
-        )
+        known = {key: fact for key, fact in self.known.items() if key != path}
+        return Facts(self.subject, self.dossier, known, self.absent, self.attested)
 
 
 def unknown_of(path: Path) -> Unknown:
