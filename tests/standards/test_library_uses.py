@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -126,6 +128,14 @@ def test_with_no_evidence_nothing_is_met() -> None:
         ):
             found = ruled(load_standard(name), context)
             assert {one.ruling for one in found.requirements} <= {Ruling.NOT_SHOWN, Ruling.NOT_APPLICABLE}, name
+
+
+def test_the_page_says_what_each_document_that_is_asked_for_must_say() -> None:
+    """docs/methods/uses.md, "The documents that are asked for": every kind, and no other."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "methods" / "uses.md").read_text(encoding="utf-8")
+    asked = {one.attested.document for name in OURS for one in load_standard(name).requirements if one.attested}
+    listed = page.partition("## The documents that are asked for")[2].partition("## Limits")[0]
+    assert set(re.findall(r"(?m)^\| `([^`]+)` \|", listed)) == asked
 
 
 # ---- supersession and dates

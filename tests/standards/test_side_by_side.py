@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from hypothesis import given, settings
 
 from tests.standards.known import AT, DIGEST, contexts, facts, of_use, ruled
 from weighbridge.evidence.provenance import Provenance
-from weighbridge.standards.comparison import Higher, Row, side_by_side
+from weighbridge.standards.comparison import Higher, Placed, Row, side_by_side
 from weighbridge.standards.files import load_standard
 from weighbridge.standards.rulings import RequirementRuling, Ruling, StandardRuling, Strength
 from weighbridge.standards.standard import Topic
 
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "methods" / "uses.md"
 BOTH = ("us-m-25-21", "private-baseline")
 USES = ("us-m-25-21", "private-baseline", "eu-ai-act", "national-security")
 _MIRROR = {
@@ -101,6 +103,37 @@ def test_a_military_use_that_is_no_weapon_is_not_asked_for_the_review_of_weapons
     """The directive is about weapons."""
     found = ruled(load_standard("national-security"), of_use("finished-intelligence", "government"))
     assert {one.requirement for one in found.requirements if one.ruling is Ruling.NOT_APPLICABLE} == {"weapons", "collateral"}  # fmt: skip
+
+
+def _cell(side: Sequence[Placed]) -> str:
+    """Return what one side is asked, as the page has it."""
+    found = [
+        one.ruling.title + ("" if one.ruling.strength is Strength.REQUIRED else f" ({one.ruling.strength.value})")
+        for one in side
+        if one.ruling.ruling is not Ruling.NOT_APPLICABLE
+    ]
+    return "; ".join(found) or "nothing"
+
+
+def test_the_page_shows_the_lines_that_the_program_gives() -> None:
+    """docs/methods/uses.md, "Social security benefits", and its counts."""
+    page = PAGE.read_text(encoding="utf-8")
+    more = {
+        "left": "public",
+        "right": "private",
+        "same": "same",
+        "only left": "only public",
+        "only right": "only private",
+    }
+    rows = _sides("benefits-eligibility", BOTH)
+    for row in rows:
+        assert f"| {row.topic.value} | {_cell(row.left)} | {_cell(row.right)} | {more[row.higher.value]} |" in page
+    asked = [
+        [one.ruling.strength for row in rows for one in side(row) if one.asked]
+        for side in (lambda row: row.left, lambda row: row.right)
+    ]
+    assert [side.count(Strength.REQUIRED) for side in asked] == [28, 8]
+    assert [side.count(Strength.RECOMMENDED) for side in asked] == [0, 3]
 
 
 # ---- what "higher" means

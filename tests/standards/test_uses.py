@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
@@ -93,3 +95,11 @@ def test_a_place_that_does_not_exist_is_refused(fields: dict[str, object]) -> No
     whole = {"id": "x", "title": "X", "m_25_21": NONE, "annex_iii": NONE, "provenance": "unverified", **fields}
     with pytest.raises(ValidationError):
         Use.model_validate(whole)
+
+
+def test_the_page_lists_every_use_as_it_is() -> None:
+    """docs/methods/uses.md, "The uses that ship"."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "methods" / "uses.md").read_text(encoding="utf-8")
+    for use in load_uses():
+        places = ["outside both"] * 2 if use.national_security else [use.m_25_21, use.annex_iii]
+        assert f"| `{use.id}` | {use.title} | {' | '.join(places)} | {use.provenance.value} |" in page
