@@ -458,6 +458,7 @@ def _local_objectives(rulings: Iterable[StandardRuling]) -> Iterator[Json]:
             name: {
                 "id": name,
                 "name": "assessment-objective",
+                "ns": NAMESPACE,  # OSCAL's own objective must name a method of its catalogue; ours are conditions and attestations
                 "title": escaped(one.title) or name,
                 "props": [
                     _prop("cited", one.cited),
