@@ -108,7 +108,7 @@ def test_the_page_that_explains_a_standard_names_it(name: str) -> None:
     assert f"library/{name}.yaml" in text
     if name in ("release-stages", "hosting-notice"):
         assert [one.id for one in load_standard(name).requirements if one.id not in text] == []
-    if name == "pai-2023":
+    if name not in OPENNESS:
         kinds = {one.attested.document for one in load_standard(name).requirements if one.attested}
         assert [kind for kind in sorted(kinds) if f"`{kind}`" not in text] == []
 
@@ -304,6 +304,8 @@ def evidence_for(stage: str) -> dict[str, bool | int | float | str | Between]:
 ATTESTED = [
     attestation("incident-reporting"),
     attestation("vectors-in-reach"),
+    attestation("capability-amplification-study"),
+    attestation("worst-case-study"),
     attestation("research-access-report", independent=True),
 ]
 
@@ -356,12 +358,21 @@ def test_frontier_models_go_to_researchers_first_and_somebody_who_was_not_involv
     known = evidence_for("open")
     first = "research-first"
     assert stage(facts(known, ATTESTED), "frontier").reached == "open"
-    insider = [*ATTESTED[:2], attestation("research-access-report")]
+    insider = [*ATTESTED[:-1], attestation("research-access-report")]
     assert by_id(stage(facts(known, insider), "frontier"))[first].ruling is NOT_SHOWN
-    assert stage(facts(known, ATTESTED[:2]), "frontier").reached == "research"
-    assert by_id(stage(facts(known, ATTESTED[:2]), "general"))[first].ruling is Ruling.NOT_APPLICABLE
+    assert stage(facts(known, ATTESTED[:-1]), "frontier").reached == "research"
+    assert by_id(stage(facts(known, ATTESTED[:-1]), "general"))[first].ruling is Ruling.NOT_APPLICABLE
     undeclared = ruled(load_standard("release-stages"), {"release": "open"}, facts(known, ATTESTED))
     assert by_id(undeclared)[first].ruling is NOT_SHOWN
+
+
+@pytest.mark.parametrize(
+    ("document", "reached"), [("capability-amplification-study", "research"), ("worst-case-study", "gated")]
+)
+def test_mild_prompts_do_not_stand_for_what_a_frontier_model_is_capable_of(document: str, reached: str) -> None:
+    without = [said for said in ATTESTED if said.document != document]
+    assert stage(facts(evidence_for("open"), without), "frontier").reached == reached
+    assert stage(facts(evidence_for("open"), without), "general").reached == "open"
 
 
 def test_a_weighing_older_than_a_year_supports_no_stage_at_which_weights_change_hands() -> None:
