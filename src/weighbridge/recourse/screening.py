@@ -29,7 +29,7 @@ _PATTERNS = (
         "an internet address",
         re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b|\b(?:[0-9a-f]{1,4}:){4,7}[0-9a-f]{1,4}\b", re.IGNORECASE),
     ),
-    ("a street address", re.compile(rf"\b\d{{1,5}}[a-z]?,?\s(?:[A-Z][\w'-]+\s){{1,3}}(?i:{_STREET})")),
+    ("a street address", re.compile(rf"\b\d{{1,5}}[a-zA-Z]?,?\s(?:[A-Z][\w'-]+\s){{1,3}}(?i:{_STREET})")),
     ("a name", re.compile(r"\b(?:Mr|Mrs|Ms|Mx|Miss|Herrn?|Frau|Monsieur|Madame|Mme|Señora?|Sra?)\.?\s[^\W\d_]")),
 )
 _DATE = re.compile(
