@@ -10,11 +10,12 @@ from cyclonedx.model.bom import Bom
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from tests.dossier.exports.examples import AT, poisoned, thin
+from tests.dossier.exports.examples import AT, poisoned, ruling, thin
 from weighbridge.dossier.exports.cyclonedx import VERSIONS
 from weighbridge.dossier.exports.export import Export, Kind, Source, export_as
 from weighbridge.dossier.record import DossierRecord
 from weighbridge.evidence.records import Estimate
+from weighbridge.standards.rulings import Ruling
 
 SCHEMAS = {"1.6": SchemaVersion.V1_6, "1.7": SchemaVersion.V1_7}
 
@@ -124,3 +125,24 @@ def test_it_points_at_the_dossier_by_its_hash(record: DossierRecord) -> None:
         if one["type"] == "risk-assessment"
     ]
     assert found["hashes"] == [{"alg": "SHA-256", "content": source.dossier.removeprefix("sha256:")}]
+
+
+def test_rulings_are_words_and_never_a_score(record: DossierRecord) -> None:
+    """Each requirement is a property with one of the four words, how far it was checked, and what a reader must see beside it."""
+    bom = _bom(export_as("cyclonedx", Source(record, (ruling(record, "Not checked"),)), at=AT))
+    found = {one["name"]: one["value"] for one in bom["metadata"]["component"]["properties"]}
+    assert [found[f"weighbridge:ruling:stages:r{index}"].split("; ")[0] for index in range(4)] == [
+        each.value for each in Ruling
+    ]
+    assert "provenance=unverified" in found["weighbridge:ruling:stages:r2"]
+    assert "remarks=Not checked" in found["weighbridge:ruling:stages:r2"]
+    assert "declarations" not in bom
+
+
+def test_another_ruling_makes_another_document(record: DossierRecord) -> None:
+    """The serial number is of everything that is in the document, so equal numbers mean equal content."""
+    numbers = {
+        _bom(export_as("cyclonedx", each, at=AT))["serialNumber"]
+        for each in (Source(record), Source(record, (ruling(record),)))
+    }
+    assert len(numbers) == 2

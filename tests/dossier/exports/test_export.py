@@ -167,8 +167,8 @@ def _check(name: str, text: str) -> None:
         assert len(data) < 8_000_000
         for value in _strings(file, shown):
             assert not [letter for letter in value if _hides(letter)]
-    for dropped in export.log:
-        assert not [letter for letter in dropped.what + dropped.why if _hides(letter)]
+    log = log_record(name, Source(record), export, at=AT)
+    assert not [letter for value in _leaves(log) for letter in value if _hides(letter)]
 
 
 def _hides(letter: str) -> bool:

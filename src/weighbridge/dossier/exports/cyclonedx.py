@@ -10,7 +10,6 @@ The two versions differ in nothing that is used here but the version's number.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from datetime import datetime
@@ -18,6 +17,7 @@ from typing import Any
 
 from weighbridge.dossier.datasheet import REPORT_FILE
 from weighbridge.dossier.exports.export import Export, Kind, Source, Tally, stable_uuid
+from weighbridge.dossier.exports.facts import in_utc, json_bytes, state_of
 from weighbridge.dossier.exports.words import (
     absence,
     cell_of,
@@ -56,9 +56,6 @@ def export(source: Source, *, at: datetime) -> Export:
         "files and licences of a baseline", "a bill of materials lists what the model is made of", len(record.baselines)
     )
     tally.part("claims of a threat sheet", "a risk has a name; the scores are in it", len(record.threats))
-    tally.rest(
-        Kind.RULING, "conformance is a score from 0 to 1, and a ruling is one of four words; `oscal` has rulings"
-    )
     tally.rest(Kind.EXAMPLE, "prompts and answers are not exported")
     tally.rest(Kind.COMPONENT, "of a baseline: a bill of materials lists what the model is made of")
     tally.rest(Kind.FILES_READ, "of a baseline: a bill of materials lists what the model is made of")
@@ -69,8 +66,7 @@ def export(source: Source, *, at: datetime) -> Export:
 
 
 def _bytes(bom: dict[str, Any], version: str) -> bytes:
-    whole = {"bomFormat": "CycloneDX", "specVersion": version, **bom}
-    return (json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    return json_bytes({"bomFormat": "CycloneDX", "specVersion": version, **bom})
 
 
 def _bom(source: Source, tally: Tally, at: datetime) -> dict[str, Any]:
@@ -79,10 +75,10 @@ def _bom(source: Source, tally: Tally, at: datetime) -> dict[str, Any]:
     parts = list(_parts(candidate))
     tally.wrote(Kind.COMPONENT, len(candidate.components))
     return {
-        "serialNumber": f"urn:uuid:{stable_uuid('cyclonedx', source.dossier)}",
+        "serialNumber": f"urn:uuid:{stable_uuid('cyclonedx', *state_of(source, at))}",
         "version": 1,
         "metadata": {
-            "timestamp": at.isoformat(),
+            "timestamp": in_utc(at).isoformat(),
             "tools": {"components": [_tool(source.record)]},
             "component": model,
         },
@@ -277,10 +273,34 @@ def _properties(source: Source, tally: Tally) -> Iterator[tuple[str, str]]:
     for note in record.notes:
         yield "note", one_line(note, 1000)
     yield "command", one_line(record.command, 1000)
+    yield from _rulings(source, tally)
     for name, version in sorted(record.environment.items()):
         yield f"environment:{re.sub(r'[^A-Za-z0-9._-]+', '-', name)[:60]}", one_line(version)
     for kind in (Kind.SUITE, Kind.GRADER, Kind.BASELINE, Kind.NOTE, Kind.RUN):
         tally.wrote(kind, source.inventory()[kind])
+
+
+def _rulings(source: Source, tally: Tally) -> Iterator[tuple[str, str]]:
+    """Rulings as properties: `declarations` have a conformance from 0 to 1, and "not shown" is no number."""
+    for standard in source.rulings:
+        name = one_line(standard.standard, 60)
+        declared = ", ".join(
+            f"{one_line(key, 60)}={one_line(value, 60)}" for key, value in sorted(standard.context.items())
+        )
+        yield (
+            f"standard:{name}",
+            f"{standard.ruling.value}; version={one_line(standard.version, 60)}; declared={declared or 'nothing'}; "
+            f"at={in_utc(standard.at).isoformat()}; because={one_line(standard.because, 1000)}",
+        )
+        for one in standard.requirements:
+            remarks = ", ".join(one_line(remark) for remark in one.remarks)
+            yield (
+                f"ruling:{name}:{one_line(one.requirement, 60)}",
+                f"{one.ruling.value}; strength={one.strength.value}; provenance={one.provenance.value}; "
+                f"because={one_line(one.because, 1000)}" + (f"; remarks={remarks}" if remarks else ""),
+            )
+            tally.wrote(Kind.RULING)
+    tally.part("evidence that a ruling used or lacks", "a property is one line", tally.written(Kind.RULING))
 
 
 def _property(name: str, value: str) -> dict[str, str]:

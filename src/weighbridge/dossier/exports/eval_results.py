@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from weighbridge.dossier.exports.export import Export, Kind, Source, Tally
+from weighbridge.dossier.exports.facts import in_utc
 from weighbridge.dossier.exports.words import absence, number, support_of, unchecked
 from weighbridge.dossier.record import DossierRecord
 from weighbridge.dossier.untrusted import one_line
@@ -82,7 +83,7 @@ def _entry(rate: Rate, estimate: Estimate, source: Source) -> dict[str, Any]:
     return {
         "dataset": {"id": _dataset(record), "task_id": task_id(rate)},
         "value": estimate.value,
-        "date": record.made_at.isoformat(),
+        "date": in_utc(record.made_at).isoformat(),
         "notes": notes,
     }
 

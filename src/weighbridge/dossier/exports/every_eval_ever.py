@@ -10,12 +10,12 @@ What the format asks for and a dossier does not know is said to be unknown: the 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 from weighbridge.dossier.exports.export import Export, Kind, Source, Tally, stable_uuid
+from weighbridge.dossier.exports.facts import in_utc, json_bytes
 from weighbridge.dossier.exports.words import (
     absence,
     contrast_of,
@@ -59,8 +59,7 @@ def export(source: Source, *, at: datetime) -> Export:
                 len(subject.components),
             )
             document = _document(source, subject, names[subject.identity], results, at)
-            text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-            files[f"{stable_uuid('every-eval-ever', source.dossier, subject.identity)}.json"] = text.encode()
+            files[f"{stable_uuid('every-eval-ever', source.dossier, subject.identity)}.json"] = json_bytes(document)
     if files:
         for kind in (Kind.HEADLINE, Kind.SUITE, Kind.GRADER, Kind.RUN, Kind.NOTE):
             tally.wrote(kind, source.inventory()[kind])
@@ -112,11 +111,11 @@ def _document(
     source: Source, subject: Subject, name: str, results: list[dict[str, Any]], at: datetime
 ) -> dict[str, Any]:
     record = source.record
-    stamp = f"{at.timestamp():.0f}"
+    stamp = f"{in_utc(at).timestamp():.0f}"
     return {
         "schema_version": SCHEMA_VERSION,
         "evaluation_id": f"{one_line(record.suite.name)}/{subject.identity}/{stamp}",
-        "evaluation_timestamp": record.made_at.isoformat(),
+        "evaluation_timestamp": in_utc(record.made_at).isoformat(),
         "retrieved_timestamp": stamp,
         "source_metadata": {
             "source_name": "weighbridge dossier",

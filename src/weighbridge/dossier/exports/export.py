@@ -19,6 +19,7 @@ from weighbridge.digests import digest_bytes
 from weighbridge.dossier.exports.formats import FORMATS
 from weighbridge.dossier.inspection import InspectionRecord
 from weighbridge.dossier.record import DossierRecord
+from weighbridge.dossier.untrusted import one_line
 from weighbridge.dossier.write import dossier_bytes
 from weighbridge.errors import UsageError
 from weighbridge.evidence.records import Record
@@ -152,7 +153,7 @@ class Tally:
 
     def _note(self, what: str, why: str, count: int) -> None:
         if count:
-            self._dropped[what, why] += count
+            self._dropped[one_line(what), one_line(why, 400)] += count
 
 
 def export_as(name: str, source: Source, *, at: datetime) -> Export:
@@ -185,7 +186,7 @@ def log_record(name: str, source: Source, export: Export, *, at: datetime) -> di
         "schema": EXPORT_LOG_SCHEMA,
         "format": name,
         "dossier": source.dossier,
-        "made_by": source.record.made_by,
+        "made_by": one_line(source.record.made_by),
         "made_at": at.isoformat(),
         "files": {file: digest_bytes(data) for file, data in sorted(export.files.items())},
         "written": {kind.value: count for kind, count in export.written.items()},

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from weighbridge.dossier.exports.export import Export, Kind, Source, Tally
+from weighbridge.dossier.exports.facts import in_utc
 from weighbridge.dossier.exports.words import missing_of, number, reading_of, techniques, unchecked
 from weighbridge.dossier.lookup import labels
 from weighbridge.dossier.tables import subjects_of
@@ -199,7 +200,7 @@ def _standards(source: Source) -> Iterator[Sequence[str]]:
             "yes" if one.in_force else "no",
             cell(one.superseded_by or "none"),
             cell(one.subject),
-            one.at.isoformat(),
+            in_utc(one.at).isoformat(),
             _joined(f"{name}={value}" for name, value in sorted(one.context.items())),
             one.ruling.value,
             cell(one.because),
@@ -315,7 +316,7 @@ def _facts(source: Source) -> Iterator[Sequence[str]]:
     record, suite, grader = source.record, source.record.suite, source.record.grader
     yield "dossier", source.dossier
     yield "made_by", cell(record.made_by)
-    yield "made_at", record.made_at.isoformat()
+    yield "made_at", in_utc(record.made_at).isoformat()
     yield "verdict", verdict_words(record.headline.verdict)
     yield "verdict_contrast", record.headline.contrast.value
     yield "verdict_aggregate", record.headline.aggregate
