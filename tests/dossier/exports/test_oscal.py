@@ -18,6 +18,7 @@ from weighbridge.dossier.exports.export import Export, Kind, Source
 from weighbridge.dossier.record import DossierRecord, FilesRead
 from weighbridge.evidence.records import Estimate
 from weighbridge.standards.rulings import Ruling, StandardRuling
+from weighbridge.subject.model import Component, Subject, SubjectKind
 
 trestle_results = pytest.importorskip("trestle.oscal.assessment_results")
 factory = pytest.importorskip("trestle.core.validator_factory").validator_factory
@@ -262,6 +263,17 @@ def test_same_dossier_same_bytes(record: DossierRecord) -> None:
     """The results are a function of source and time."""
     source = Source(thin(record))
     assert oscal.export(source, at=MADE_AT) == oscal.export(source, at=MADE_AT)
+
+
+def test_nameless_endpoint(tmp_path: Path) -> None:
+    """A subject without a name, digest, file or licence is still a component, and says that it has no digest."""
+    endpoint = Subject(
+        kind=SubjectKind.ENDPOINT, reference="http://e/v1#m", label="", digest=None, components=(Component(name=""),)
+    )
+    _, results = exported(Source(thin(dossier_record(per_cell=1, baselines=(), candidate=endpoint))), tmp_path)
+    whole, part = results["results"][0]["local-definitions"]["components"]
+    assert whole["title"] == oscal.UNNAMED and props(whole)["digest"].startswith("none")
+    assert props(part) == {"licence": "not found"}
 
 
 def test_a_time_without_a_zone_is_taken_as_utc(tmp_path: Path) -> None:

@@ -260,7 +260,7 @@ class _Results:
             {
                 "subject-uuid": self._id(f"subject {identity}"),
                 "type": "component",
-                "title": escaped(self._names[identity]),
+                "title": escaped(self._names[identity]) or UNNAMED,
             }
             for identity in dict.fromkeys(identities)
             if identity in self._names
