@@ -161,7 +161,7 @@ def inspection_of(record: DossierRecord, *, findings: Iterable[tuple[str, str]] 
         InspectedFile(path="unread.bin", size=3, sha256=None, format="unknown"),
     ]
     found = tuple(
-        FoundFact(rule=rule, severity=severity, path="model.gguf", where=f"byte {number}", message=f"{rule} {HOSTILE}")  # type: ignore[arg-type]
+        FoundFact(rule=rule, severity=severity, path="model.gguf", where=f"byte {number}", message=f"{rule} {HOSTILE}")
         for number, (rule, severity) in enumerate(findings)
     )
     report = InspectionRecord.model_validate(
