@@ -15,8 +15,6 @@ from weighbridge.dossier.exports.formats import FORMATS
 from weighbridge.dossier.write import dossier_bytes
 from weighbridge.errors import UsageError
 
-MINE = ("hub-card", "eval-results", "every-eval-ever", "cyclonedx", "csv")
-
 
 @pytest.fixture(scope="module")
 def dossier(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -31,7 +29,7 @@ def dossier(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", MINE)
+@pytest.mark.parametrize("name", FORMATS)
 def test_a_format_is_written_to_its_folder(name: str, dossier: Path) -> None:
     """The paths are printed; they lie in exports/NAME, the log among them; the account is on standard error."""
     result = CliRunner().invoke(command, [str(dossier), "--format", name], catch_exceptions=False)
