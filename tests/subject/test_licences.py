@@ -1,0 +1,183 @@
+"""Licences: which are open, which fit, and what is not known of the others."""
+
+from __future__ import annotations
+
+import doctest
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from weighbridge.subject import licences
+from weighbridge.subject.licences import ContentKind, judge, known_ids, licence_id, recognise_text, same_licence
+
+CODE, DATA, DOCUMENT = ContentKind
+MIT = """\
+MIT License
+
+Copyright (c) 2026 Somebody
+
+Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated documentation files (the "Software"), to
+deal in the Software without restriction, including without limitation the rights to use, copy, modify, merge, publish, distribute, sublicense, and/or
+sell copies of the Software, and to permit persons to whom the Software is furnished to do so, subject to the following conditions:
+
+The above copyright notice and this permission notice shall be included in all copies or substantial portions of the Software.
+
+THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,
+FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER
+LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN
+THE SOFTWARE.
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "is_open", "fits"),
+    [
+        ("Apache-2.0", CODE, True, True),
+        ("apache-2.0", DOCUMENT, True, True),
+        ("Apache-2.0", DATA, True, False),
+        ("MIT", DATA, True, False),
+        ("CC-BY-4.0", DOCUMENT, True, True),
+        ("CC-BY-4.0", DATA, True, True),
+        ("cc-by-4.0", CODE, True, False),
+        ("CDLA-Permissive-2.0", DATA, True, True),
+        ("CDLA-Permissive-2.0", CODE, True, False),
+        ("OpenMDW-1.0", CODE, True, True),
+        ("OpenMDW-1.0", DATA, True, True),
+        ("CC0-1.0", DATA, True, True),
+        ("odbl", DATA, True, True),
+        ("CC-BY-NC-4.0", DATA, False, None),
+        ("cc-by-nc-sa-4.0", DATA, False, None),
+        ("CC-BY-ND-4.0", DOCUMENT, False, None),
+        ("llama3.2", DATA, False, None),
+        ("gemma", DATA, False, None),
+        ("bigscience-bloom-rail-1.0", DATA, False, None),
+        ("creativeml-openrail-m", DATA, False, None),
+        ("openrail", DATA, False, None),
+        ("unlicensed", CODE, False, None),
+        ("Unlicense", CODE, True, True),
+        ("Beerware", CODE, False, None),
+        ("other", CODE, None, None),
+        ("Somebody's terms", CODE, None, None),
+        ("LicenseRef-ours", CODE, None, None),
+        ("", CODE, None, None),
+    ],
+)
+def test_a_licence_is_open_by_lists_and_fits_by_kind(
+    name: str, kind: ContentKind, is_open: bool | None, fits: bool | None
+) -> None:
+    """Each of the framework's tests answers yes, no, or not known."""
+    judged = judge(name, kind)
+    assert (judged.open, judged.fits) == (is_open, fits), judged.reason
+
+
+@pytest.mark.parametrize(
+    ("expression", "is_open", "fits"),
+    [
+        ("Apache-2.0 OR MIT", True, True),
+        ("MIT AND Apache-2.0", True, True),
+        ("MIT AND CC-BY-NC-4.0", False, None),
+        ("MIT OR CC-BY-NC-4.0", True, True),
+        ("MIT AND LicenseRef-ours", None, None),
+        ("CC-BY-NC-4.0 AND LicenseRef-ours", False, None),
+        ("CC-BY-NC-4.0 OR LicenseRef-ours", None, None),
+        ("MIT OR LicenseRef-ours", True, True),
+        ("CC-BY-4.0 OR MIT", True, True),
+        ("CC-BY-4.0 AND MIT", True, False),
+        ("MIT OR Apache-2.0 AND CC-BY-NC-4.0", True, True),
+        ("(MIT OR Apache-2.0) AND CC-BY-NC-4.0", False, None),
+        ("GPL-2.0-only WITH Classpath-exception-2.0", True, True),
+        ("GPL-2.0-only WITH no-such-exception", None, None),
+        ("CC-BY-NC-4.0 WITH no-such-exception", False, None),
+        ("Apache-2.0+", True, True),
+        ("mit or apache-2.0", True, True),
+        ("MIT OR", None, None),
+        ("OR MIT", None, None),
+        ("MIT Apache-2.0", None, None),
+        ("(MIT", None, None),
+        ("MIT)", None, None),
+        ("MIT WITH", None, None),
+        ("(" * 200 + "MIT" + ")" * 200, None, None),
+        ("MIT AND " * 100 + "MIT", None, None),
+    ],
+)
+def test_expressions_are_read_with_their_precedence(expression: str, is_open: bool | None, fits: bool | None) -> None:
+    """OR takes the best, AND needs all, and what is no expression is not known."""
+    judged = judge(expression, CODE)
+    assert (judged.open, judged.fits) == (is_open, fits), judged.reason
+
+
+SAMPLES = ("MIT", "CC-BY-4.0", "CC-BY-NC-4.0", "LicenseRef-x")
+
+
+def test_and_and_or_follow_the_three_valued_tables() -> None:
+    """Every pair of open, not open and not known gives what Kleene's tables say."""
+    value = {name: judge(name, CODE).open for name in SAMPLES}
+    for first, second in product(SAMPLES, repeat=2):
+        pair = {value[first], value[second]}
+        both = False if False in pair else None if None in pair else True
+        either = True if True in pair else None if None in pair else False
+        assert judge(f"{first} AND {second}", CODE).open is both
+        assert judge(f"{first} OR {second}", CODE).open is either
+
+
+@given(st.text(max_size=600), st.sampled_from(ContentKind))
+def test_no_text_breaks_the_reader(text: str, kind: ContentKind) -> None:
+    """Any text has a judgement, and only what is open has a fit."""
+    judged = judge(text, kind)
+    assert judged.fits is None or judged.open is True
+    assert recognise_text(text) is None or licence_id(text)
+
+
+@given(
+    st.lists(st.sampled_from(["MIT", "AND", "OR", "WITH", "(", ")", "CC-BY-NC-4.0", "x", "Apache-2.0+"]), max_size=12)
+)
+def test_an_expression_without_an_open_licence_is_never_open(words: list[str]) -> None:
+    """Nothing is open unless an open licence is in it."""
+    judged = judge(" ".join(words), CODE)
+    assert judged.open is not True or {"MIT", "Apache-2.0+"} & set(words)
+
+
+def test_every_id_of_the_list_is_known_by_any_spelling() -> None:
+    """Whatever its case, an id that is on the list has an answer."""
+    ids = known_ids()
+    assert len(ids) == 740
+    for name in ids:
+        assert judge(name.lower(), CODE).open is not None
+        assert licence_id(name.upper()) == name
+
+
+def test_the_installed_list_of_another_package_holds_no_id_that_we_lack() -> None:
+    """The ids agree with those that `packaging` ships, which has an older version of the same list."""
+    spdx = pytest.importorskip("packaging.licenses._spdx")
+    ours = {name.lower() for name in known_ids()}
+    assert not set(spdx.LICENSES) - ours
+
+
+def test_a_licence_text_is_recognised_word_for_word() -> None:
+    """The text of a licence is the licence; the same text with a condition added is not."""
+    assert recognise_text(MIT) == "MIT"
+    assert recognise_text(MIT.replace("\n", "  \n ").upper()) == "MIT"
+    assert recognise_text(MIT.replace("without restriction", "for research")) is None
+    assert recognise_text(MIT + "\nNobody may use the Software for money. " * 10) is None
+    assert recognise_text("Apache License") is None
+
+
+def test_terms_that_are_not_open_are_recognised_by_their_heading() -> None:
+    """A heading is enough to know that terms restrict uses."""
+    assert recognise_text("LLAMA 3.2 COMMUNITY LICENSE AGREEMENT\nLlama 3.2 Version Release Date: ...") == "llama3.2"
+    assert recognise_text("Gemma Terms of Use\n\nLast modified") == "gemma"
+    assert recognise_text("BigScience RAIL License v1.0\ndated") == "openrail"
+    assert judge("llama3.2", DATA).open is False
+
+
+def test_names_of_one_licence_are_the_same_whatever_the_spelling() -> None:
+    """Case and the hub's abbreviations make no conflict."""
+    assert same_licence("apache-2.0", "Apache License 2.0")
+    assert not same_licence("mit", "mit-0")
+
+
+def test_the_examples_run() -> None:
+    """What the docstrings show is what happens."""
+    assert doctest.testmod(licences).failed == 0
