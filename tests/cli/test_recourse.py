@@ -93,6 +93,17 @@ def test_whether_a_person_reviewed_it_must_be_said(tmp_path: Path) -> None:
         _run("respond", "case-17", "--log", log, "--outcome", "upheld", "--no-person")
 
 
+@pytest.mark.parametrize("name", ["log.jsonl", "log.jsonl.head.json", "log.jsonl.keys.json"])
+def test_an_export_never_takes_the_logs_place(tmp_path: Path, name: str) -> None:
+    """The log's own files are not written over by what is exported from it."""
+    log = tmp_path / "log.jsonl"
+    _run("open", "case-17", "--log", log, *OPEN, "--facts", "f")
+    before = log.read_bytes()
+    with pytest.raises(UsageError, match="own file"):
+        _run("export", "--log", log, "--out", tmp_path / "x" / ".." / name)
+    assert log.read_bytes() == before
+
+
 def test_what_is_shown_cannot_move_the_cursor(tmp_path: Path) -> None:
     """Control characters that somebody wrote are shown, not obeyed."""
     log = tmp_path / "log.jsonl"

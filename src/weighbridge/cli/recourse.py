@@ -184,10 +184,14 @@ def export(log: Path, form: str, out: Path | None, key: Path | None) -> None:
     """Export the contests, or what is counted of them. Encrypted texts stay closed without --key."""
     import json
 
+    from weighbridge.errors import UsageError
     from weighbridge.recourse.export import csv_table, json_lines, summary_json
-    from weighbridge.recourse.log import replace_file
+    from weighbridge.recourse.log import beside, replace_file
 
     found, cases = _read(log)
+    own = (log, *(beside(log, suffix) for suffix in ("head.json", "keys.json", "lock")))
+    if out is not None and out.resolve() in [place.resolve() for place in own]:
+        raise UsageError("this is the log's own file", where=str(out), do="choose another --out")
     if form == "summary":
         text = json.dumps(summary_json(cases, _today()), ensure_ascii=False, indent=1) + "\n"
     else:

@@ -197,7 +197,7 @@ def limits(record: DossierRecord) -> Iterator[Row]:
         said = f"grades for {', '.join(unchecked)} were not checked against human labels"
         yield Row("Read the differences, not the levels", said, "grader.calibrated_verbs, grader.calibrated_refusals")
     for number, note in enumerate(record.suite.notes):
-        yield Row("What the prompts leave out", note, f"suite.notes[{number}]")
+        yield Row("About the prompts", note, f"suite.notes[{number}]")
     yield Row(
         "Differences between groups of people", "not measured: no part of this dossier compares groups", "dossier.json"
     )
