@@ -90,6 +90,30 @@ def test_an_anchor_finds_what_the_head_file_cannot(tmp_path: Path) -> None:
     assert "is not beside the log" in recourse_values(path, at=AT).absent["recourse.contested"]
 
 
+def test_an_anchor_does_not_replace_the_head_file(tmp_path: Path) -> None:
+    """Entries after the anchor could be gone, so without the head file there is no fact, whatever anchor holds."""
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(b"".join(LINES[:-1]))
+    early = read_log(LOG).chain.digests[2]
+    assert read_log(path, head=early).since_anchor == 3
+    assert recourse_values(path, at=AT, head=early).known == {}
+    assert recourse_values(LOG, at=AT, head=early).known["recourse.contested"] == 3
+    assert recourse_values(LOG, at=AT, head="sha256:" + "0" * 64).known == {}
+
+
+def test_a_link_leads_to_the_same_log(tmp_path: Path) -> None:
+    """Whoever comes by a link reads the same head, waits for the same lock and leaves the link a link."""
+    (tmp_path / "real").mkdir()
+    clock = Clock()
+    path, link = a_log(tmp_path / "real" / "log.jsonl", clock), tmp_path / "link.jsonl"
+    link.symlink_to(path)
+    path.write_bytes(path.read_bytes() + b"torn")
+    respond(link, case="case-3", outcome=Outcome.UPHELD, reviewer="judge", reasons="r", clock=clock)
+    assert link.is_symlink()
+    assert read_log(path).noted == read_log(link).noted == 9
+    assert [file.name for file in tmp_path.iterdir() if file.is_file()] == ["link.jsonl"]
+
+
 def test_nothing_is_added_to_a_log_that_may_lack_its_end(tmp_path: Path) -> None:
     """Without its head file a log takes no entry, since a new head would hide what is gone; an anchor gives it a head again."""
     path = tmp_path / "log.jsonl"

@@ -95,12 +95,12 @@ def erase(log: Path, *, case: str, clock: Clock = now) -> Erased:
         ]
         if not sealed:
             raise UsageError(f"nothing of {case} is encrypted, so nothing can be erased", where=str(log), do=_SEAL)
-        keys = read_keys(log, entries[0].log)
+        keys = read_keys(writer.path, entries[0].log)
         noted = max((entry.keys for entry in entries if isinstance(entry, Erased) and entry.case == case), default=0)
         if noted == len(sealed) and not keys.keys.keys() & set(sealed):
             raise UsageError(f"the texts of {case} are erased already", where=str(log))
         left = {name: wrapped for name, wrapped in keys.keys.items() if name not in sealed}
-        write_keys(log, keys.model_copy(update={"keys": left}))
+        write_keys(writer.path, keys.model_copy(update={"keys": left}))
         return writer.append(Erased, case=case, keys=len(sealed))
 
 

@@ -83,6 +83,7 @@ def read_log(path: Path, *, head: str | None = None) -> Log:
     Raises `EvidenceError` when an entry was changed, removed, put in or put elsewhere, when the log ends before its head file or the anchor says,
     and when its last entries were replaced; `UsageError` when it cannot be read.
     """
+    path = path.resolve()  # whichever link leads there, the files beside it are the same
     noted = _read_head(path)  # before the log: the log only grows
     chain = read_chain(_bytes(path), str(path))
     if noted is not None:
@@ -111,6 +112,7 @@ def renew_head(path: Path, head: str) -> Log:
 
     Raises what `read_log` raises.
     """
+    path = path.resolve()
     with _locked(path):
         log = read_log(path, head=head)
         _write_head(path, log.chain)
@@ -124,6 +126,7 @@ def writing(path: Path, *, clock: Clock = now, begin: bool = False) -> Iterator[
     What a write that did not finish left at the end is put aside first, and an entry says so. Raises `UsageError` when there is no log, it cannot
     be written or others hold it for too long; `EvidenceError` when it is not whole.
     """
+    path = path.resolve()
     with _locked(path):
         if not path.exists():
             _begin(path, clock(), begin=begin)

@@ -137,8 +137,8 @@ def unseal(text: Plain | Sealed, keys: Keys, private: X25519PrivateKey, *, case:
     wrapped = keys.keys.get(text.key)
     if wrapped is None:
         return None
-    ephemeral = base64.b64decode(wrapped.ephemeral)
     try:
+        ephemeral = base64.b64decode(wrapped.ephemeral)
         secret = private.exchange(X25519PublicKey.from_public_bytes(ephemeral))
         wrapper = _wrapper(secret, ephemeral, private.public_key().public_bytes_raw())
         key = wrapper.decrypt(_ONCE, base64.b64decode(wrapped.wrapped), text.key.encode())

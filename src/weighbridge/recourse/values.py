@@ -25,14 +25,14 @@ class RecourseValues:
 def recourse_values(log: Path, *, at: datetime, head: str | None = None) -> RecourseValues:
     """Return what a log shows as of `at`. `head`: the digest of an entry, kept elsewhere, that it must hold.
 
-    Never raises for what is wrong with the log: a changed, removed or moved entry, a head file that is gone or names more entries, and entries
-    after `at` make every fact absent. So taking an entry away never improves a ruling.
+    Never raises for what is wrong with the log: a changed, removed or moved entry, a head file that is gone (also with `head`) or names more entries,
+    and entries after `at` make every fact absent. So taking an entry away never improves a ruling.
     """
     try:
         found = read_log(log, head=head)
     except WeighbridgeError as error:
         return _none(str(error))
-    if found.noted is None and head is None:
+    if found.noted is None:  # an anchor does not vouch for what came after it
         return _none(f"{beside(log, 'head.json').name} is not beside the log, so entries could be missing at its end")
     if found.entries[-1].at > at + _AHEAD:
         return _none("the log has entries that are later than the date of the ruling")

@@ -173,12 +173,19 @@ def test_a_review_by_somebody_involved_is_no_independent_review(record: DossierR
     assert "who took no part in the work" in _all(record, independent_review=there)
 
 
-@pytest.mark.parametrize("status", [Status.IN_PROGRESS, Status.NOT_DONE, Status.WAIVED, Status.NOT_APPLICABLE])
+@pytest.mark.parametrize("status", [Status.IN_PROGRESS, Status.NOT_DONE, Status.WAIVED])
 def test_what_is_not_done_is_told_beside_the_blank(record: DossierRecord, status: Status) -> None:
-    """Anything but done leaves the blank open, with what is attested so far."""
+    """What is under way, not done or waived leaves the blank open, with what is attested so far."""
     more = {"waived_by": "B", "waived_until": TODAY} if status is Status.WAIVED else {}
     text = _texts(record, appeals_process=_attested(status=status, why="w", **more))["roles.md"]
     assert re.search(rf"{BLANK} head of appeals\.\*\* [^|]*<br>So far: \*\*attested as {status.value}\*\*", text)
+
+
+def test_what_does_not_apply_is_told_with_its_reason(record: DossierRecord) -> None:
+    """ "Not applicable" leaves nothing to complete, and says why."""
+    found = _attested(document="fail-safe", status=Status.NOT_APPLICABLE, why="nothing moves", file=None, digest=None)
+    text = _texts(record, fail_safe=found)["roles.md"]
+    assert "| **attested as not applicable** because nothing moves, by Ada Person" in text
 
 
 def test_what_others_wrote_opens_nothing(record: DossierRecord) -> None:

@@ -161,7 +161,7 @@ class _Scene:
         if why is not None:
             return Markdown(f"{blank}.<br>An attestation is there and does not count: {escaped(why, 600)}.")
         told = f"{_told(found.attestation, public=public)} (source: attestations.yaml)"
-        if found.attestation.status is Status.DONE:
+        if found.attestation.status in (Status.DONE, Status.NOT_APPLICABLE):
             return Markdown(f"{escaped(what)}: {told}" if what else told)
         return Markdown(f"{blank}.<br>So far: {told}.")
 
