@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import date
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from weighbridge.errors import UsageError
 from weighbridge.recourse.contests import open_contest, respond
-from weighbridge.recourse.entries import Outcome
+from weighbridge.recourse.entries import MAX_TEXT, Outcome
 from weighbridge.recourse.screening import seen_in
 
 PERSONAL = [
@@ -60,6 +61,22 @@ def test_dates_amounts_and_case_numbers_are_let_through(text: str) -> None:
 def test_an_address_is_seen_wherever_it_stands(before: str, after: str) -> None:
     """Whatever stands around it, apart from it, an address is seen."""
     assert any(seen.what == "an e-mail address" for seen in seen_in(f"{before} jo.doe@example.org {after}"))
+
+
+@pytest.mark.parametrize(
+    "part", ["a", "a.", "a@b.", "1", "1 ", "1-", "AA00", "A b ", "a at b dot ", "born ", "0:", "1.", "\ufdfa"]
+)
+def test_no_text_takes_long_to_screen(part: str) -> None:
+    """The longest text that is taken is screened in well under a second, whatever it repeats."""
+    began = time.process_time()
+    seen_in((part * MAX_TEXT)[:MAX_TEXT])
+    assert time.process_time() - began < 1.0
+
+
+def test_a_text_that_is_too_long_is_not_screened(tmp_path: Path) -> None:
+    """Length is bounded before anything is searched."""
+    with pytest.raises(UsageError, match="more than 10,000 characters"):
+        open_contest(tmp_path / "log", case="a", decision="d", decided_on=date(2026, 3, 1), facts="a" * 50_000_000)
 
 
 def test_a_refusal_says_where_and_not_what(tmp_path: Path) -> None:

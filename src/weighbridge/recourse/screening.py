@@ -1,8 +1,9 @@
 """Personal data in free text, as far as patterns can see it. A text in which nothing is seen may still name somebody.
 
-Seen: e-mail addresses, telephone and other long numbers, national identifiers (US, UK, France, Italy, Spain and their like), bank accounts (IBAN),
-internet addresses of machines, dates of birth, street addresses, and names after a title. Dates, years, sections, case numbers
-such as 2026-000123 and amounts with thousands' commas are let through. Never seen: a name without a title, a nickname, or what only somebody who knows the person would recognise.
+Seen: e-mail addresses, telephone and other long numbers, national identifiers (those of the US, the UK, Italy and Spain by their form, others where they
+are long numbers), bank accounts (IBAN), internet addresses of machines, dates of birth, street addresses, and names after a title. Dates, years,
+sections, case numbers such as 2026-000123 and amounts with thousands' commas are let through. Never seen: a name without a title, a nickname, or
+what only somebody who knows the person would recognise.
 """
 
 from __future__ import annotations
@@ -13,12 +14,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from weighbridge.errors import UsageError
+from weighbridge.recourse.entries import MAX_TEXT
 
 _AT = r"\s?(?:@|[\[({]\s?at\s?[\])}]|\sat\s)\s?"
 _DOT = r"\s?(?:\.|[\[({]\s?dot\s?[\])}]|\sdot\s)\s?"
 _STREET = r"(?:street|st|road|rd|avenue|ave|lane|ln|drive|dr|boulevard|blvd|square|court|crescent|close|place)\b"
 _PATTERNS = (
-    ("an e-mail address", re.compile(rf"[\w.+-]+{_AT}[\w-]+(?:{_DOT}[\w-]+)*{_DOT}[a-z]{{2,}}", re.IGNORECASE)),
+    (
+        "an e-mail address",
+        re.compile(rf"(?<![\w.+-])[\w.+-]+{_AT}[\w-]+(?:{_DOT}[\w-]+)*{_DOT}[a-z]{{2,}}", re.IGNORECASE),
+    ),
     ("a date of birth", re.compile(r"\b(?:born|birth|birthday|dob|d\.o\.b\.?)\b[^\n\d]{0,20}\d", re.IGNORECASE)),
     ("a bank account", re.compile(r"\b[A-Z]{2}\d{2}(?:\s?[A-Z0-9]{4}){2,7}(?:\s?[A-Z0-9]{1,3})?\b")),
     ("a national identifier", re.compile(r"\b\d{3}[-\s]\d{2}[-\s]\d{4}\b")),  # US Social Security number
@@ -65,7 +70,13 @@ def seen_in(text: str) -> tuple[Seen, ...]:
 
 
 def refuse_personal_data(texts: Mapping[str, str], *, instead: str) -> None:
-    """Raise `UsageError` naming each place where personal data is seen in `texts` (name -> text), without showing it."""
+    """Raise `UsageError` naming each place where personal data is seen in `texts` (name -> text), without showing it.
+
+    Also for a text of more than `MAX_TEXT` characters, which is not looked at.
+    """
+    long = [name for name, text in texts.items() if len(text) > MAX_TEXT]
+    if long:
+        raise UsageError(f"{', '.join(long)}: more than {MAX_TEXT:,} characters", do="shorten it")
     places = [f"{name}: {seen.what} at character {seen.at}" for name, text in texts.items() for seen in seen_in(text)]
     if places:
         more = f"; and {len(places) - 5} more" if len(places) > 5 else ""
