@@ -21,6 +21,7 @@ from weighbridge.standards.names import MODEL_TYPES, named
 from weighbridge.standards.ruling import Declared, rule
 from weighbridge.standards.rulings import Ruling, StandardRuling, Strength
 from weighbridge.standards.standard import Standard
+from weighbridge.subject.components import ComponentId, Framework
 
 MET, NOT_MET, NOT_SHOWN = Ruling.MET, Ruling.NOT_MET, Ruling.NOT_SHOWN
 OPENNESS = ("mof-1.0", "osaid-1.0", "eosai")
@@ -111,6 +112,26 @@ def test_the_page_that_explains_a_standard_names_it(name: str) -> None:
     if name not in OPENNESS:
         kinds = {one.attested.document for one in load_standard(name).requirements if one.attested}
         assert [kind for kind in sorted(kinds) if f"`{kind}`" not in text] == []
+
+
+@pytest.mark.parametrize("name", MINE)
+def test_every_component_that_is_asked_for_is_one_that_an_inventory_can_hold(name: str) -> None:
+    asked = {path[1] for path in read_by(load_standard(name)) if path[0] == "component"}
+    assert asked <= {one.value for one in ComponentId}
+
+
+def test_the_inventory_and_the_standards_agree_on_who_asks_for_what() -> None:
+    """And on which kind of content a component is, by which its licence is judged."""
+    asked = {
+        framework: {one.value for one in ComponentId if framework in one.about.asked_by} for framework in Framework
+    }
+    mof = load_standard("mof-1.0")
+    assert {one.id for one in mof.requirements} == asked[Framework.MOF]
+    for one in mof.requirements:
+        assert one.cites.section.endswith(f"kind: {ComponentId(one.id).about.kind}"), one.id
+    assert asked[Framework.OSAID] >= OSAID_REQUIRED | OSAID_OPTIONAL
+    graded = {path[1] for path in read_by(load_standard("eosai")) if path[2] == "released"}
+    assert graded == asked[Framework.EOSAI]
 
 
 # ---- what they ask is what their sources ask
