@@ -204,6 +204,22 @@ def test_long_lists_of_files_are_counted_and_cut(tmp_path: Path) -> None:
     assert (len(part.files), part.file_count) == (LISTED_FILES, LISTED_FILES + 7)
 
 
+def test_a_licence_is_not_told_of_more_code_than_is_looked_into(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that was not read may name another licence, so none is known; rows of data name none, and theirs is known."""
+    monkeypatch.setattr(components, "MAX_FILES_READ", 3)
+    root = make_full_release(tmp_path / "m")
+    for number in range(5):
+        (root / f"train_{number}.py").write_text("# SPDX-License-Identifier: MIT\nx = 1\n")
+        (root / f"data/train-{number}.jsonl").write_text("{}\n" if number > 3 else '{"a": 1}\n')
+    found = find_in(root, subject=SUBJECT)
+    code = found.find(ComponentId.TRAINING_CODE)
+    assert code is not None
+    assert (code.licence, code.licence_note) == (None, "more than 3 files: not every one was looked into")
+    assert licence_of(found, ComponentId.DATASETS) == "CDLA-Permissive-2.0"
+
+
 def test_a_gguf_file_says_its_licence_and_holds_its_tokenizer(tmp_path: Path) -> None:
     """Of a single file the metadata is read: licence, architecture, tokenizer."""
     path = tmp_path / "tiny.gguf"

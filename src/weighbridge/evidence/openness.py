@@ -474,13 +474,13 @@ def new_openness_text(found: FoundComponents, *, organisation: str, role: str, t
         part = found.find(component)
         title = f"  # {component.about.label} ({component.about.kind.value})"
         if part is None:
-            others.append(f"{title}\n  # {component}:\n  #   decision: withheld\n  #   why: \n")
+            others.append(f"{title}\n  # {component}:\n  #   decision:\n  #   why:\n")
             continue
         licence = json.dumps(part.licence or NOT_STATED, ensure_ascii=False)
         place = part.files[0] if _is_place(part.files[0]) else None
         where = f"    where: {json.dumps(place, ensure_ascii=False)}\n" if place else ""
         here.append(
-            f"{title}: {part.file_count:,} found\n  {component}:\n    decision: released\n{where}    licence: {licence}\n    # why: \n"
+            f"{title}: {part.file_count:,} found\n  {component}:\n    decision: released\n{where}    licence: {licence}\n    # why:\n"
         )
     if not here:
         head = head.removesuffix("components:\n") + "components: {}\n"

@@ -27,7 +27,7 @@ from weighbridge.subject.model_files import model_files
 from weighbridge.subject.shown import shown
 
 MAX_READ_BYTES = 1 << 18
-MAX_FILES_READ = 2_000  # looked into, one by one; beyond that a component's licence is not told
+MAX_FILES_READ = 2_000  # of one component; beyond that, licences that files name themselves are not known
 LISTED_FILES = 50
 MIN_WORDS = 50  # of prose, below which a document is a stub: our choice
 _TAG = re.compile(r"SPDX-License-Identifier:\s*([^\r\n*]{1,200})")
@@ -375,6 +375,7 @@ _RULES: tuple[tuple[ComponentId | None, str, str], ...] = (
     ),
     (_C.MODEL_METADATA, "object", r"(?:model[_-])?metadata\.json"),
 )
+_TAGGED = frozenset({"code", "lines", "prose", "results"})  # checks of text, which may name its own licence
 _COMPILED = tuple((component, check, re.compile(pattern)) for component, check, pattern in _RULES)
 _LICENCE_NAME = re.compile(r"(?:licen[cs]es?|copying|use_policy|terms)(?:[._-].*)?")
 _FOR_KIND = (
@@ -411,7 +412,7 @@ class _Finder:
 
     def __init__(self, files: Mapping[str, Path]) -> None:
         self._files = files
-        self._left = MAX_FILES_READ
+        self._read: dict[ComponentId, int] = defaultdict(int)
         self._passed_over: list[str] = []
         self._own: dict[str, list[LicenceClaim]] = {}
         self._notes: dict[ComponentId, str] = {}
@@ -425,7 +426,7 @@ class _Finder:
             component, check = _rule(name)
             if component is None:
                 continue
-            why = self._belied(name, check)
+            why = self._belied(name, component, check)
             if why is not None:
                 self._passed_over.append(f"{shown(name)}: {why}")
                 continue
@@ -449,19 +450,21 @@ class _Finder:
         with self._files[name].open("rb") as file:
             return file.read(limit)
 
-    def _belied(self, name: str, check: str) -> str | None:
+    def _belied(self, name: str, component: ComponentId, check: str) -> str | None:
         """Return why a file is not what its name says, or None."""
-        if self._left <= 0:
-            self._unread.add(name)
+        says_its_licence = check in _TAGGED
+        if self._read[component] >= MAX_FILES_READ:
+            if says_its_licence or name.lower().endswith(".gguf"):
+                self._unread.add(name)
             return None if self._files[name].stat().st_size else "empty"
-        self._left -= 1
+        self._read[component] += 1
         head = self._head(name, 4096 if check in ("weights", "archive", "something") else MAX_READ_BYTES)
         if not head.strip():
             return "empty"
         if is_lfs_pointer(head[:256]):
             return "a Git LFS pointer, not the file itself"
         why = _CHECKS[check](head, name.lower(), self._files[name].stat().st_size)
-        if why is None and check in ("code", "lines", "prose", "results"):
+        if why is None and says_its_licence:
             self._read_tag(name, head)
         return why
 
