@@ -32,7 +32,15 @@ from weighbridge.evidence.openness import (
     parse_openness,
 )
 from weighbridge.standards.names import named
-from weighbridge.subject.components import ComponentFound, ComponentId, FoundComponents, LicenceClaim, find_in, sealed
+from weighbridge.subject.components import (
+    ComponentFound,
+    ComponentId,
+    FoundComponents,
+    Framework,
+    LicenceClaim,
+    find_in,
+    sealed,
+)
 
 SUBJECT = "sha256:" + "1" * 64
 TODAY = date(2026, 11, 26)
@@ -443,3 +451,14 @@ def test_rows_say_in_words_what_is_not_there(tmp_path: Path) -> None:
 def test_the_examples_run() -> None:
     """What the docstrings show is what happens."""
     assert doctest.testmod(openness).failed == 0
+
+
+def test_the_document_has_the_vocabulary_and_an_example_that_loads() -> None:
+    """The format's page names every component as the program does, and its example is a file."""
+    page = (Path(__file__).parents[2] / "docs/formats/openness.md").read_text("utf-8")
+    for component in ComponentId:
+        about = component.about
+        names = " | ".join(about.asked_by.get(framework, "") for framework in Framework)
+        assert f"| `{component}` | {about.label} | {about.kind} | {names} |" in page
+    example = page.split("```yaml\n")[1].split("```")[0]
+    assert set(parse_openness(example, "openness.yaml").components) == {"parameters_final", "datasets", "training_code"}

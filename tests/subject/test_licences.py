@@ -172,6 +172,12 @@ def test_terms_that_are_not_open_are_recognised_by_their_heading() -> None:
     assert judge("llama3.2", DATA).open is False
 
 
+def test_a_reason_that_nobody_checked_says_so() -> None:
+    """The mark of a claim goes wherever its reason is shown."""
+    assert "(not checked)" in judge("llama3.2", DATA).reason
+    assert "(not checked)" not in judge("gemma", DATA).reason
+
+
 def test_names_of_one_licence_are_the_same_whatever_the_spelling() -> None:
     """Case and the hub's abbreviations make no conflict."""
     assert same_licence("apache-2.0", "Apache License 2.0")

@@ -291,10 +291,15 @@ def _lists() -> _Lists:
         open_data=tuple(told["open_data"].split()),
         document=tuple(told["document"].split()),
         any_kind=frozenset(told["any_kind"].split()),
-        not_open=tuple((tuple(entry["names"].split()), entry["why"]) for entry in told["not_open"]),
+        not_open=tuple((tuple(entry["names"].split()), _marked(entry)) for entry in told["not_open"]),
         aliases=told["aliases"],
         texts={name: tuple(_spans(spans)) for name, spans in told["texts"].items()},
     )
+
+
+def _marked(entry: Mapping[str, str]) -> str:
+    """Return why a licence is not open, with its mark where nobody read its text."""
+    return entry["why"] + (" (not checked)" if entry["provenance"] == "not checked" else "")
 
 
 def _spans(spans: list[dict[str, Any]]) -> Iterator[tuple[tuple[str, ...], int, str]]:
