@@ -180,6 +180,31 @@ def test_hostile_cards_and_bytes_are_text_or_nothing(tmp_path: Path) -> None:
             assert part.licence is None or part.licence.isprintable()
 
 
+@pytest.mark.parametrize(
+    ("head", "licence"),
+    [
+        ("# SPDX-License-Identifier: MIT\n", "MIT"),
+        ("/* SPDX-License-Identifier: Apache-2.0 OR MIT */\n", "Apache-2.0 OR MIT"),
+        ("<!-- SPDX-License-Identifier: mit -->\n", "MIT"),
+        ("# SPDX-License-Identifier:\n# nothing\n", None),
+        ("# SPDX-License-Identifier:   \r\n", None),
+    ],
+)
+def test_a_files_own_tag_is_read_to_its_end(tmp_path: Path, head: str, licence: str | None) -> None:
+    """What follows the tag on its line is the licence, without the comment's end; nothing there is nothing said."""
+    (tmp_path / "train.py").write_text(head + "x = 1\n")
+    assert licence_of(find_in(tmp_path, subject=SUBJECT), ComponentId.TRAINING_CODE) == licence
+
+
+def test_hostile_metadata_is_read_in_seconds() -> None:
+    """However a metadata block is built, reading it ends soon."""
+    for piece in ("[", "{", "a: ", "- ", "? ", "&a [", "'", "! ", "[a, ", "{a: ", "- - "):
+        began = time.process_time()
+        front_matter("---\nlicense: mit\nb: " + piece * (200_000 // len(piece)) + "\n---\n")
+        front_matter("---\nb: " + piece * (60_000 // len(piece)) + "\n---\n")
+        assert time.process_time() - began < 5, piece
+
+
 def test_a_record_with_anything_taken_out_is_refused(tmp_path: Path) -> None:
     """Removing a component, a file or a claim breaks the seal."""
     found = find_in(make_full_release(tmp_path / "m"), subject=SUBJECT)

@@ -30,7 +30,8 @@ MAX_READ_BYTES = 1 << 18
 MAX_FILES_READ = 2_000  # of one component; beyond that, licences that files name themselves are not known
 LISTED_FILES = 50
 MIN_WORDS = 50  # of prose, below which a document is a stub: our choice
-_TAG = re.compile(r"SPDX-License-Identifier:\s*([^\r\n*]{1,200})")
+MAX_FRONT_MATTER_LENGTH = 1 << 16
+_TAG = re.compile(r"SPDX-License-Identifier:[ \t]*([A-Za-z0-9(][A-Za-z0-9.:+() -]{0,198}[A-Za-z0-9.+)])")
 
 
 class Framework(StrEnum):
@@ -601,7 +602,7 @@ def front_matter(text: str) -> dict[str, Any]:
     >>> front_matter("---\\nlicense: mit\\n---\\n# Card\\n")
     {'license': 'mit'}
     """
-    text = text.replace("\r\n", "\n")
+    text = text[:MAX_FRONT_MATTER_LENGTH].replace("\r\n", "\n")
     if not text.startswith("---\n") or (end := text.find("\n---", 3)) < 0:
         return {}
     import yaml
