@@ -13,8 +13,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.subject.gguf_writer import MODEL, gguf
 from tests.subject.hub_directory import make_directory
-from tests.subject.releases import CARD, make_full_release, make_weights_only
+from tests.subject.releases import CARD, licensed, make_full_release, make_weights_only
 from weighbridge.errors import EvidenceError, UsageError
 from weighbridge.evidence import openness
 from weighbridge.evidence.openness import (
@@ -39,8 +40,12 @@ from weighbridge.subject.components import (
     Framework,
     LicenceClaim,
     find_in,
+    found_in_record,
     sealed,
 )
+from weighbridge.subject.directory import describe_directory
+from weighbridge.subject.model import Subject, SubjectKind
+from weighbridge.subject.model_file import describe_model_file
 
 SUBJECT = "sha256:" + "1" * 64
 TODAY = date(2026, 11, 26)
@@ -209,6 +214,23 @@ def test_decisions_on_another_model_say_nothing_of_this_one() -> None:
 
 # ---- the second law
 
+
+@pytest.fixture(scope="module")
+def releases(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Subject]:
+    """Subjects on disk, by what their licences are like."""
+    root = tmp_path_factory.mktemp("releases")
+    made = {
+        "full": make_full_release(root / "full"),
+        "weights": make_weights_only(root / "weights"),
+        "conflict": licensed(make_directory(root / "conflict", card=CARD)),
+        "plain": licensed(make_directory(root / "plain", card=None), "Gemma Terms of Use"),
+    }
+    gguf_file = root / "m.gguf"
+    gguf_file.write_bytes(gguf({**MODEL, "general.license": "gemma", "tokenizer.ggml.model": "gpt2"}))
+    subjects = {kind: describe_directory(path, reference=str(path)) for kind, path in made.items()}
+    return {**subjects, "gguf": describe_model_file(gguf_file, reference=str(gguf_file))}
+
+
 COMPONENTS = (ComponentId.PARAMETERS_FINAL, ComponentId.TRAINING_CODE, ComponentId.MODEL_CARD)
 LICENCES = ("Apache-2.0", "CC-BY-4.0", "gemma", "Some terms", "MIT OR gemma", "OpenMDW-1.0")
 RELEASES = ("released", "partly")
@@ -316,6 +338,32 @@ def test_files_without_a_licence_of_their_own_can_go_and_nothing_improves(tmp_pa
         path.unlink()
         never_better(openness_values(make_inventory(find_in(root, subject=SUBJECT))), whole)
         path.write_bytes(content)
+
+
+@settings(max_examples=60, deadline=None)
+@given(providers(), st.sampled_from(("full", "weights", "conflict", "plain", "gguf")))
+def test_losing_the_record_of_finds_never_helps(releases: Mapping[str, Subject], said: Openness, kind: str) -> None:
+    """A dossier without the record falls back on the subject's own, which never says more, whatever is declared."""
+    subject = releases[kind]
+    said = said.model_copy(update={"subject": subject.identity})
+    whole = make_inventory(find_in(Path(subject.reference), subject=subject.identity), said)
+    less = make_inventory(found_in_record(subject), said)
+    never_better(openness_values(less), openness_values(whole))
+    # And without any provider's file.
+    never_better(
+        openness_values(make_inventory(found_in_record(subject))),
+        openness_values(make_inventory(find_in(Path(subject.reference), subject=subject.identity))),
+    )
+
+
+def test_a_subject_without_files_is_known_by_what_is_declared() -> None:
+    """Of an endpoint there is nothing to look into, so the provider's word counts."""
+    subject = Subject(kind=SubjectKind.ENDPOINT, reference="https://example.org/v1#m", label="m", digest=None)
+    said = declared(
+        {"model_card": {"decision": "released", "where": "https://example.org/card", "licence": "CC-BY-4.0"}},
+        subject=subject.identity,
+    )
+    assert openness_values(make_inventory(found_in_record(subject), said))["model_card.released"] is True
 
 
 # ---- the file

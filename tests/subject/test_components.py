@@ -265,7 +265,9 @@ def test_what_a_dossier_records_tells_of_weights_only(tmp_path: Path) -> None:
     held = {part.component for part in found.components}
     assert ComponentId.PARAMETERS_FINAL in held
     assert not held & {ComponentId.MODEL_CARD, ComponentId.TRAINING_CODE, ComponentId.DATASETS}
-    assert licence_of(found, ComponentId.PARAMETERS_FINAL) == "Apache-2.0"
+    assert not found.complete
+    # The record holds the card's word; the licence files, which may differ, were not looked into.
+    assert licence_of(found, ComponentId.PARAMETERS_FINAL) is None
     assert "not at hand" in found.passed_over[0]
 
 

@@ -41,6 +41,7 @@ FIELDS = (
     "risk_weighed",
 )
 NOT_FOUND = "not found here"
+NOT_LOOKED = "the model's files were not looked into"
 
 
 class OpennessError(TypedFileError):
@@ -247,15 +248,24 @@ def make_inventory(found: FoundComponents, declared: Openness | None = None) -> 
     if declared is not None and declared.subject != found.subject:
         refused = f"{OPENNESS_FILE} speaks of another subject, so nothing in it counts"
         declared = None
-    items = {component: _item(component, found.find(component), declared, refused) for component in ComponentId}
+    items = {
+        component: _item(component, found.find(component), declared, refused, found.complete)
+        for component in ComponentId
+    }
     return Inventory(found.subject, items, declared, refused, found.passed_over)
 
 
-def _item(component: ComponentId, found: ComponentFound | None, declared: Openness | None, refused: str | None) -> Item:
+def _item(
+    component: ComponentId,
+    found: ComponentFound | None,
+    declared: Openness | None,
+    refused: str | None,
+    complete: bool,
+) -> Item:
     decision = declared.components.get(component) if declared else None
     remarks: list[str] = []
-    released, released_from = _released(found, decision, declared, refused, remarks)
-    licence, licence_from = _licence(component, found, decision, declared, refused, remarks)
+    released, released_from = _released(found, decision, declared, refused, remarks, complete)
+    licence, licence_from = _licence(component, found, decision, declared, refused, remarks, complete)
     judgement = judge(licence, component.about.kind) if licence is not None else None
     if found and found.note:
         remarks.append(found.note)
@@ -272,6 +282,7 @@ def _released(
     declared: Openness | None,
     refused: str | None,
     remarks: list[str],
+    complete: bool,
 ) -> tuple[bool | None, str]:
     """Files that are found are released whatever was decided. Otherwise the decision says, and a release needs a place."""
     if found is not None:
@@ -291,6 +302,8 @@ def _released(
     if not decision.where.startswith("https://"):
         remarks.append(f"declared to be here as {decision.where}, where it was not found")
         return None, f"declared to be in the files, {NOT_FOUND} ({by})"
+    if not complete:
+        return None, f"declared to be at {decision.where}, but {NOT_LOOKED} ({by})"
     return True, f"declared to be at {decision.where}, which nobody looked into ({by})"
 
 
@@ -301,10 +314,11 @@ def _licence(
     declared: Openness | None,
     refused: str | None,
     remarks: list[str],
+    complete: bool,
 ) -> tuple[str | None, str]:
     """What files say of their licence is decisive; where they say nothing, the provider's word is. Both are shown when they differ."""
     said, said_from = _declared_licence(component, decision, declared)
-    if found is not None and found.claims:
+    if found is not None and (found.claims or found.licence_note):
         for claim in found.claims:
             # A licence that holds for some of the files only may well differ from the one that holds for all.
             if said is not None and not same_licence(claim.name, said) and not same_licence(found.licence or "", said):
@@ -313,7 +327,9 @@ def _licence(
             sources = dict.fromkeys(claim.source for claim in found.claims)
             return found.licence, ", ".join(list(sources)[:5]) + (", ..." if len(sources) > 5 else "")
         names = ", ".join(f"{claim.name} ({claim.source})" for claim in found.claims[:5])
-        return None, f"{found.licence_note or 'not resolved'}: {names}"
+        return None, (found.licence_note or "not resolved") + (f": {names}" if names else "")
+    if said is not None and not complete:
+        return None, f"declared as {said}, but {NOT_LOOKED}"
     if said is not None:
         return said, said_from
     if decision is not None:

@@ -22,7 +22,7 @@ from weighbridge.errors import SubjectError
 from weighbridge.subject.gguf import GGUF, read_gguf
 from weighbridge.subject.licences import MAX_TEXT_BYTES, ContentKind, licence_id, recognise_text, same_licence
 from weighbridge.subject.magic import is_lfs_pointer
-from weighbridge.subject.model import Subject
+from weighbridge.subject.model import Subject, SubjectKind
 from weighbridge.subject.model_files import model_files
 from weighbridge.subject.shown import shown
 
@@ -179,18 +179,22 @@ class ComponentFound(BaseModel):
 
 
 class FoundComponents(BaseModel):
-    """Everything that was found in one subject's files. One record: `seal` covers all of it, so nothing can be taken out unseen."""
+    """Everything that was found in one subject's files. One record: `seal` covers all of it, so nothing can be taken out unseen.
+
+    `complete` False: not every file was looked into, so what is not listed may be there all the same.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
     schema_: Literal["weighbridge.components/1"] = Field(default="weighbridge.components/1", alias="schema")
     subject: str = Field(min_length=1, max_length=500)
     components: tuple[ComponentFound, ...] = ()
     passed_over: tuple[str, ...] = ()
+    complete: bool
     seal: Digest
 
     @model_validator(mode="after")
     def _whole(self) -> FoundComponents:
-        if self.seal != _seal(self.subject, self.components, self.passed_over):
+        if self.seal != _seal(self.subject, self.components, self.passed_over, self.complete):
             raise ValueError("the seal does not fit: the record was changed since the files were read")
         if len({found.component for found in self.components}) < len(self.components):
             raise ValueError("a component is there twice")
@@ -201,16 +205,28 @@ class FoundComponents(BaseModel):
         return next((found for found in self.components if found.component is component), None)
 
 
-def sealed(subject: str, components: Iterable[ComponentFound] = (), passed_over: Iterable[str] = ()) -> FoundComponents:
+def sealed(
+    subject: str,
+    components: Iterable[ComponentFound] = (),
+    passed_over: Iterable[str] = (),
+    *,
+    complete: bool = True,
+) -> FoundComponents:
     """Return the record of what was found in the files of `subject` (its identity). Nothing at all, for an endpoint."""
     order = list(ComponentId)
     parts = tuple(sorted(components, key=lambda found: order.index(found.component)))
     over = tuple(passed_over)
-    return FoundComponents(subject=subject, components=parts, passed_over=over, seal=_seal(subject, parts, over))
+    return FoundComponents(
+        subject=subject,
+        components=parts,
+        passed_over=over,
+        complete=complete,
+        seal=_seal(subject, parts, over, complete),
+    )
 
 
-def _seal(subject: str, components: tuple[ComponentFound, ...], passed_over: tuple[str, ...]) -> str:
-    return digest_json([subject, [found.model_dump(mode="json") for found in components], list(passed_over)])
+def _seal(subject: str, components: tuple[ComponentFound, ...], passed_over: tuple[str, ...], complete: bool) -> str:
+    return digest_json([subject, [found.model_dump(mode="json") for found in components], list(passed_over), complete])
 
 
 def find_in(place: Path, *, subject: str, adapter: Path | None = None) -> FoundComponents:
@@ -234,7 +250,8 @@ def find_components(files: Mapping[str, Path], *, subject: str) -> FoundComponen
 def found_in_record(subject: Subject) -> FoundComponents:
     """Return what a subject's own record says of its components, for when its files are not at hand: names, sizes and licences as recorded.
 
-    Code, documents and data are passed over: whether they are more than a name, only their content tells.
+    Code, documents and data are passed over: whether they are more than a name, only their content tells. A directory's licence is not told, since
+    the record holds the card's word alone. So it never says more than `find_in` does.
     """
     parts: dict[ComponentId, list[str]] = defaultdict(list)
     licences: dict[str, str] = {}
@@ -249,20 +266,25 @@ def found_in_record(subject: Subject) -> FoundComponents:
         parts[_C.ARCHITECTURE] = names[:1]
     return sealed(
         subject.identity,
-        [_recorded(component, names, licences) for component, names in parts.items()],
+        [
+            _recorded(component, names, licences, whole=subject.kind is SubjectKind.GGUF)
+            for component, names in parts.items()
+        ],
         ["code, documents and data: the model's files were not at hand"],
+        complete=not subject.is_model or subject.kind in (SubjectKind.ENDPOINT, SubjectKind.INSPECT),
     )
 
 
-def _recorded(component: ComponentId, names: list[str], licences: Mapping[str, str]) -> ComponentFound:
+def _recorded(component: ComponentId, names: list[str], licences: Mapping[str, str], *, whole: bool) -> ComponentFound:
     claims = {licence: _claim(licence, "the subject's record") for name in names if (licence := licences.get(name))}
-    whole = len(claims) == 1 and all(name in licences for name in names)
+    told = whole and len(claims) == 1 and all(name in licences for name in names)
     return ComponentFound(
         component=component,
         files=tuple(shown(name, 400) for name in names[:LISTED_FILES]),
         file_count=len(names),
-        licence=next(iter(claims.values())).name if whole else None,
+        licence=next(iter(claims.values())).name if told else None,
         claims=tuple(claims.values())[:LISTED_FILES],
+        licence_note="" if told else "the files that may say a licence were not at hand",
         note=_NOTES[_C.ARCHITECTURE, "config"] if component is _C.ARCHITECTURE else "",
     )
 
