@@ -79,7 +79,12 @@ def ruling(dossier: str, said: Ruling = Ruling.MET, **changes: Any) -> StandardR
 def record(**changes: Any) -> DossierRecord:
     """The record of a small weighing."""
     made = dossier_record(candidate=candidate(), per_cell=1)
-    return made.model_copy(update={"evidence": digest_bytes(b"evidence\n"), **changes})
+    small = {
+        "examples": (),
+        "rates": tuple(each for each in made.rates if each.category is None),
+        "comparisons": tuple(each for each in made.comparisons if "/" not in each.scope),
+    }
+    return made.model_copy(update={"evidence": digest_bytes(b"evidence\n"), **small, **changes})
 
 
 def write(folder: Path, of: DossierRecord, *, terms: bool = False, inspected: bool = False) -> Path:

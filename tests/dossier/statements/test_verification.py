@@ -102,7 +102,7 @@ def flippable(written: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_one_flipped_byte_is_never_verified(flippable: Path, data: st.DataObject) -> None:
     """Whichever byte of a bound file or an envelope changes, and to whatever, the dossier does not verify, with or without a key."""

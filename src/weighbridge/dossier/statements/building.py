@@ -106,6 +106,7 @@ def build(
         made_at=now,
         valid_until=now + valid_for,
         supersedes=tuple(sorted(set(supersedes))),
+        beside=(),
         files=dict(grounds.files),
     )
     companions = {

@@ -50,7 +50,7 @@ class Binding(Record):
     made_at: Time
     valid_until: Time
     supersedes: tuple[Digest, ...]
-    beside: tuple[Digest, ...] = ()
+    beside: tuple[Digest, ...]
     files: dict[str, Digest]
 
 

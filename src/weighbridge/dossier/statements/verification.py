@@ -264,7 +264,7 @@ class _Pool:
 
     @classmethod
     def of(cls, held: Mapping[str, Held], now: datetime) -> _Pool:
-        made: list[tuple[datetime, str, tuple[str, ...]]] = []
+        made: list[tuple[datetime, bool, str, tuple[str, ...]]] = []
         names = {each.digest: name for name, each in held.items() if isinstance(each, Signed)}
         for each in held.values():
             if isinstance(each, Problem) or (each.problem is not None and not each.problem.failure.is_lack):
@@ -274,9 +274,10 @@ class _Pool:
             except Refused:
                 continue
             if stated.made_at <= now + SKEW:
-                made.append((stated.made_at, each.digest, stated.supersedes))
+                # Of those made at once the weighing is last: it is the one to name.
+                made.append((stated.made_at, stated.predicate_type == WEIGHING, each.digest, stated.supersedes))
         newer: dict[str, list[str]] = {}
-        for _, digest, older in sorted(made):
+        for _, _, digest, older in sorted(made):
             for one in older:
                 newer.setdefault(one, []).append(digest)
         return cls(newer, names)
