@@ -5,7 +5,9 @@
     │   └── TypedFileError  the author of a file: all problems at once, each with its place
     │       ├── ProtocolError     a protocol
     │       ├── ThreatSheetError  a threat sheet
-    │       └── StandardError     a standard
+    │       ├── StandardError     a standard
+    │       ├── AttestationsError a file of attestations (weighbridge.evidence.attestations)
+    │       └── OpennessError     a provider's decisions (weighbridge.evidence.openness)
     ├── SubjectError        the model's files: path, what rule is broken
     ├── EngineError         asking failed on our side or the provider's
     │   ├── MissingExtra    an optional part is not installed

@@ -158,7 +158,7 @@ def test_one_memorandum_ends_on_the_day_before_the_next() -> None:
     """On each day one of the two is in force, never both."""
     old, new = load_standard("us-m-24-10"), load_standard("us-m-25-21")
     for day, which in ((date(2025, 4, 2), (True, False)), (date(2025, 4, 3), (False, True))):
-        assert (old.in_force_on(day), new.in_force_on(day)) == which
+        assert (old.in_force.on(day), new.in_force.on(day)) == which
 
 
 # ---- M-25-21

@@ -12,6 +12,7 @@ from weighbridge.errors import SubjectError
 from weighbridge.probes.checkpoint.inspection import inspect_files
 from weighbridge.probes.checkpoint.listing import Listing, list_files
 from weighbridge.probes.checkpoint.report import Severity
+from weighbridge.subject.components import FoundComponents, find_in
 from weighbridge.subject.locations import DirectoryLocation, GGUFLocation
 from weighbridge.subject.references import Resolved
 
@@ -34,6 +35,16 @@ def inspect_models(models: Sequence[Resolved], watch: Watch) -> Reports:
             report = asdict(inspect_files(listing, told=told))
         reports.append((subject.label, subject.identity, report))
     return reports
+
+
+def components_of(model: Resolved) -> FoundComponents | None:
+    """Return which components of a release lie in a model's files, and under which licences; None for what has no files here."""
+    location, identity = model.location, model.subject.identity
+    if isinstance(location, DirectoryLocation):
+        return find_in(location.path, subject=identity)
+    if isinstance(location, GGUFLocation):
+        return find_in(location.path, subject=identity, adapter=location.adapter)
+    return None
 
 
 def refuse_critical(reports: Reports) -> None:

@@ -19,7 +19,7 @@ from weighbridge.analysis.comparisons import Standing, standings
 from weighbridge.assessment.asking import WITHHELD, Grading, WithheldAnswers
 from weighbridge.assessment.baselines import check_recordings, strongest_first
 from weighbridge.assessment.directory import RunDirectory, claimed, write_atomically
-from weighbridge.assessment.files import inspect_models, refuse_critical
+from weighbridge.assessment.files import components_of, inspect_models, refuse_critical
 from weighbridge.assessment.prompts import prompts_of
 from weighbridge.assessment.stopping import Rounds
 from weighbridge.assessment.summary import Weighed, summarise
@@ -27,7 +27,7 @@ from weighbridge.assessment.watch import Watch
 from weighbridge.dossier.datasheet import files_read
 from weighbridge.dossier.record import DossierRecord
 from weighbridge.dossier.threat_sheets import with_threats
-from weighbridge.dossier.write import write_dossier, write_inspections
+from weighbridge.dossier.write import write_components, write_dossier, write_inspections
 from weighbridge.engine.asker import Asker, Event
 from weighbridge.engine.opening import open_provider
 from weighbridge.engine.provider import Provider
@@ -90,6 +90,7 @@ async def assess(order: Order, watch: Watch | None = None) -> DossierRecord:
         watch.stage("reading every byte of the models' files")
         reports = inspect_models(models, watch)
         inspection = write_inspections(directory.root, reports)
+        components = write_components(directory.root, components_of(models[0]))
         if not order.load_anyway:
             refuse_critical(reports)
         async with AsyncExitStack() as open_things:
@@ -126,6 +127,7 @@ async def assess(order: Order, watch: Watch | None = None) -> DossierRecord:
                 evidence=evidence,
                 files_read=files_read(reports),
                 inspection=inspection,
+                components=components,
                 command=order.command,
             )
         )

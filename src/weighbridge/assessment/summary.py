@@ -46,6 +46,7 @@ class Weighed:
     evidence: bytes
     files_read: tuple[FilesRead, ...]
     inspection: Digest | None
+    components: Digest | None
     command: str
 
 
@@ -93,6 +94,7 @@ def summarise(weighed: Weighed) -> DossierRecord:
         examples=tuple(_examples(weighed)),
         files_read=weighed.files_read,
         inspection=weighed.inspection,
+        components=weighed.components,
         command=weighed.command,
         environment=_environment(),
         evidence=digest_bytes(weighed.evidence),

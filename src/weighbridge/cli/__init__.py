@@ -15,6 +15,10 @@ from weighbridge import __version__
 
 # Command name -> (module, one line of help). The line is repeated from the command's docstring, and a test compares them.
 COMMANDS = {
+    "accountability": (
+        "weighbridge.cli.accountability",
+        "Write the documents that a high-standard use asks for, filled from a dossier where there is evidence.",
+    ),
     "assess": (
         "weighbridge.cli.assess",
         "Weigh a model: ask it on every rung of the access ladder and write a dossier.",
@@ -40,6 +44,7 @@ COMMANDS = {
         "weighbridge.cli.gate",
         "Say whether the evidence supports a release stage, the most open stage that it does support, and what lacks.",
     ),
+    "import": ("weighbridge.cli.import_", "Read another tool's result file as evidence that was made elsewhere."),
     "inspect": (
         "weighbridge.cli.inspect",
         "Read every byte of a model's files once: what is in them, is it safe to load, is it whole.",
@@ -50,15 +55,27 @@ COMMANDS = {
         "Say how many prompts a comparison will need: a fixed number, and in sequence, stopping when it is decided.",
     ),
     "protocol": ("weighbridge.cli.protocol", "Print a protocol with every field explained, or check a protocol file."),
+    "recourse": (
+        "weighbridge.cli.recourse",
+        "Recourse log: contested decisions, who reviewed them, what became of them, and how long it took.",
+    ),
     "rules": (
         "weighbridge.cli.rules",
         "Print every rule of `inspect`, or one: what it says, why it matters, how to mend it, what it cannot see.",
+    ),
+    "sign": (
+        "weighbridge.cli.sign",
+        "Sign a dossier (in-toto statements in its folder), or a model's files (an OpenSSF Model Signing bundle).",
     ),
     "standard": (
         "weighbridge.cli.standard",
         "Standards: list those that ship, show one, validate a file, begin a new one; evidence names and uses.",
     ),
     "threat": ("weighbridge.cli.threat", "Threat sheets: one misuse in six steps, the fourth filled from a dossier."),
+    "verify": (
+        "weighbridge.cli.verify",
+        "Verify a dossier's statements, one statement, or a model's signature: by whom, until when, about which bytes.",
+    ),
 }
 
 

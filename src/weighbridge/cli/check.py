@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 @click.option("--at", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]), help="Rule as of this time (UTC), not of now.")  # fmt: skip
 @click.option("--all", "whole", is_flag=True, help="Show every requirement, also those that are met.")
 @click.option("--json", "as_json", is_flag=True, help="Print the rulings as JSON.")
-@click.option("--page", type=click.Path(path_type=Path), help="Write the terms as a page to this file.")
 def command(
     dossier: Path,
     names: tuple[str, ...],
@@ -37,7 +36,6 @@ def command(
     at: datetime | None,
     whole: bool,
     as_json: bool,
-    page: Path | None,
 ) -> int:
     """Rule on a dossier by standards: how open, which stage, which use, and what would change each ruling.
 
@@ -52,6 +50,7 @@ def command(
     from weighbridge.standards.comparison import side_by_side as by_topic
     from weighbridge.standards.context import declare as declaration
     from weighbridge.standards.rulings import Ruling
+    from weighbridge.standards.standard import Subject
 
     now = at.replace(tzinfo=UTC) if at else datetime.now(UTC)
     contexts = [
@@ -62,8 +61,6 @@ def command(
     standards = chosen(names) if names else bearing(contexts)
     found = [rulings_of(standards, facts, context, at=now) for context in contexts]
     everything = [one for rulings in found for one in rulings]
-    if page is not None:
-        _write_page(page, dossier, everything, now)
     if as_json:
         say(_as_json(everything))
         return code_of(one.ruling for one in everything)
@@ -74,7 +71,9 @@ def command(
             say("\n".join(told(one, whole=whole)) + "\n")
     if len(contexts) == 2:
         labels = [str(context["sector"]) for context in contexts]
-        rows = topics(by_topic(found[0], found[1]), *labels)
+        about_use = {one.id for one in standards if one.about is Subject.USE}
+        sides = [[one for one in rulings if one.standard in about_use] for rulings in found]
+        rows = topics(by_topic(*sides), *labels)
         say("\n".join(side_by_side("Side by side, by topic", rows, *labels)) + "\n")
     return code_of(one.ruling for one in everything)
 
@@ -87,9 +86,3 @@ def _as_json(rulings: list[StandardRuling]) -> str:
         ensure_ascii=False,
         indent=1,
     )
-
-
-def _write_page(page: Path, dossier: Path, rulings: list[StandardRuling], at: datetime) -> None:
-    from weighbridge.dossier.ruled import write_page
-
-    write_page(page, dossier, rulings, at)

@@ -39,6 +39,7 @@ def command(
     from weighbridge.dossier.ruled import chosen, rulings_of
     from weighbridge.errors import UsageError
     from weighbridge.standards.context import declare as declaration
+    from weighbridge.standards.rulings import Ruling, Strength
 
     now = at.replace(tzinfo=UTC) if at else datetime.now(UTC)
     standard = chosen([name])[0]
@@ -79,5 +80,10 @@ def command(
     for note in found.notes:
         say(wrapped(f"note: {note}", 4, 6))
     for one in lacking:
+        say("\n".join(requirement(one)))
+    beside = [
+        one for one in found.requirements if one.strength is Strength.RECOMMENDED and one.ruling is Ruling.NOT_MET
+    ]
+    for one in beside:  # does not decide, and a release lead wants to know it
         say("\n".join(requirement(one)))
     return code

@@ -14,13 +14,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 
-from weighbridge.digests import digest_file
+from weighbridge.digests import digest_bytes, digest_file
 from weighbridge.dossier.facts import facts_of
 from weighbridge.dossier.record import DossierRecord
 from weighbridge.dossier.untrusted import one_line
 from weighbridge.dossier.write import DOSSIER_FILE, read_dossier
+from weighbridge.errors import EvidenceError, UsageError
 from weighbridge.evidence.attestations import (
     ATTESTATIONS_FILE,
     Attestation,
@@ -32,19 +34,35 @@ from weighbridge.evidence.attestations import (
 )
 from weighbridge.evidence.elsewhere import ElsewhereResult, MadeElsewhere
 from weighbridge.evidence.importers.kept import Imported, of_tool, read_imported
+from weighbridge.evidence.openness import (
+    FOUND_FILE,
+    OPENNESS_FILE,
+    Inventory,
+    Openness,
+    load_openness,
+    make_inventory,
+    openness_sources,
+    openness_values,
+    parse_found,
+)
 from weighbridge.evidence.records import Measured, NotMeasured
+from weighbridge.recourse.values import recourse_values
 from weighbridge.standards.cel.values import Between
 from weighbridge.standards.facts import Fact, Facts, Said, Testimony
 from weighbridge.standards.facts import Path as Name
+from weighbridge.subject.components import FoundComponents, found_in_record, sealed
+
+RECOURSE_FILE = "recourse.jsonl"
 
 
 @dataclass(frozen=True)
 class Gathered:
-    """A dossier's record, its digest, and all evidence for rulings."""
+    """A dossier's record, its digest, all evidence for rulings, and the inventory of its components."""
 
     record: DossierRecord
     digest: str
     facts: Facts
+    inventory: Inventory
 
 
 def gather(dossier: Path, at: datetime, *, use: str | None = None) -> Gathered:
@@ -55,16 +73,62 @@ def gather(dossier: Path, at: datetime, *, use: str | None = None) -> Gathered:
     record = read_dossier(dossier)
     folder = dossier if dossier.is_dir() else dossier.parent
     digest = digest_file(folder / DOSSIER_FILE if dossier.is_dir() else dossier)
+    inventory = make_inventory(_found_components(folder, record), _declared(folder))
     known: dict[Name, Fact] = {}
     absent: dict[Name, str] = {}
-    for found in (_imported(read_imported(folder)),):
-        for path, fact in found:
-            if isinstance(fact, Fact):
-                known[path] = fact
-            else:
-                absent[path] = fact
+    for path, fact in chain(
+        _components(inventory), _imported(read_imported(folder)), _recourse(folder / RECOURSE_FILE, at)
+    ):
+        if isinstance(fact, Fact):
+            known[path] = fact
+        else:
+            absent[path] = fact
     attested = tuple(_testimonies(folder, record.candidate.identity, use))
-    return Gathered(record, digest, facts_of(record, digest, others=known, why_absent=absent, attested=attested))
+    facts = facts_of(record, digest, others=known, why_absent=absent, attested=attested)
+    return Gathered(record, digest, facts, inventory)
+
+
+def _found_components(folder: Path, record: DossierRecord) -> FoundComponents:
+    """Return what was found of the release. What the dossier binds and is not there, or not as it was, counts as nothing found.
+
+    Only a dossier that never looked may fall back on its own record: otherwise losing a find that two licences disagree could improve one.
+    """
+    if record.components is None:
+        return found_in_record(record.candidate)
+    path = folder / FOUND_FILE
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return sealed(record.candidate.identity, (), [f"{FOUND_FILE} is not beside the dossier"])
+    if digest_bytes(data) != record.components:
+        raise EvidenceError("is not the one that the dossier names", where=str(path), do="weigh the model again")
+    return parse_found(data.decode(), str(path))
+
+
+def _declared(folder: Path) -> Openness | None:
+    path = folder / OPENNESS_FILE
+    return load_openness(path) if path.exists() else None
+
+
+def _components(inventory: Inventory) -> Iterator[tuple[Name, Fact | str]]:
+    values, sources = openness_values(inventory), openness_sources(inventory)
+    for key, source in sources.items():
+        path = ("component", *key.split("."))
+        if key in values:
+            value = values[key]
+            shown = ("yes" if value else "no") if isinstance(value, bool) else one_line(value, 200)
+            yield path, Fact(value, shown, one_line(source, 300))
+        else:
+            yield path, one_line(source, 300)
+
+
+def _recourse(log: Path, at: datetime) -> Iterator[tuple[Name, Fact | str]]:
+    found = recourse_values(log, at=at)
+    for name, value in found.known.items():
+        shown = ("yes" if value else "no") if isinstance(value, bool) else f"{value:g}"
+        yield tuple(name.split(".")), Fact(value, shown, RECOURSE_FILE)
+    for name, why in found.absent.items():
+        yield tuple(name.split(".")), why if log.exists() else f"there is no {RECOURSE_FILE} beside the dossier"
 
 
 _SAID = {
@@ -77,8 +141,8 @@ _SAID = {
 
 
 def _testimonies(folder: Path, subject: str, use: str | None) -> Iterator[Testimony]:
-    path = folder / ATTESTATIONS_FILE
-    if not path.exists():
+    path = _attestations_file(folder, use)
+    if path is None:
         return
     found: Attestations = load_attestations(path)
     other = found.not_of(subject, use)
@@ -94,8 +158,19 @@ def _testimonies(folder: Path, subject: str, use: str | None) -> Iterator[Testim
             valid_until=one.until,
             source=f"{ATTESTATIONS_FILE}: {one.document}",
             why=_why(one),
-            refused=other or no_evidence(one, standing(one, folder)),
+            refused=other or no_evidence(one, standing(one, path.parent)),
         )
+
+
+def _attestations_file(folder: Path, use: str | None) -> Path | None:
+    """Return the file of attestations: beside the dossier, or where `weighbridge accountability` began one for the use."""
+    places = [folder / ATTESTATIONS_FILE, *([folder / "accountability" / use / ATTESTATIONS_FILE] if use else [])]
+    found = [path for path in places if path.exists()]
+    if len(found) > 1:
+        raise UsageError(
+            "there are two files of attestations", where=" and ".join(map(str, found)), do="keep one of them"
+        )
+    return found[0] if found else None
 
 
 def _why(one: Attestation) -> str:

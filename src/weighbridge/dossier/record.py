@@ -129,6 +129,9 @@ class DossierRecord(Record):
     examples: tuple[Example, ...]
     files_read: tuple[FilesRead, ...] = ()  # of the subjects whose files were read; the whole is in inspection.json
     inspection: Digest | None = None  # of inspection.json; None: no files were read
+    components: Digest | None = (
+        None  # of components.json: what of the candidate's release its files hold; None: not looked for
+    )
     threats: tuple[ScoredSheet, ...] = ()  # threat sheets, step 4 filled from this dossier
     command: str
     environment: dict[str, str]

@@ -19,6 +19,8 @@ from weighbridge.dossier.datasheet import PAGE_FILE, REPORT_FILE, Reports, rende
 from weighbridge.dossier.page import render_page
 from weighbridge.dossier.record import DOSSIER_SCHEMA, DossierRecord
 from weighbridge.errors import EvidenceError, UsageError
+from weighbridge.evidence.openness import FOUND_FILE, found_text
+from weighbridge.subject.components import FoundComponents
 
 DOSSIER_FILE = "dossier.json"
 
@@ -48,6 +50,18 @@ def write_inspections(directory: Path, reports: Reports) -> Digest | None:
         return None
     data = report_bytes(reports)
     _write_together(directory, {REPORT_FILE: data, PAGE_FILE: render_datasheet(reports).encode()})
+    return digest_bytes(data)
+
+
+def write_components(directory: Path, found: FoundComponents | None) -> Digest | None:
+    """Write `components.json` into `directory`; return its digest, None when nothing was looked for.
+
+    Raises `UsageError` when it cannot be written.
+    """
+    if found is None:
+        return None
+    data = found_text(found).encode()
+    _write_together(directory, {FOUND_FILE: data})
     return digest_bytes(data)
 
 

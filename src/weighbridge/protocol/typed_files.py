@@ -137,7 +137,7 @@ class TypedFile(Generic[Model]):
 def lines_of(text: str) -> dict[str, int]:
     """Return the line of each place in a YAML text that could be read, such as `requirements[2].condition`; counted from 1.
 
-    >>> lines_of("a: 1\nb:\n- c: 2\n")
+    >>> lines_of("a: 1\\nb:\\n- c: 2\\n")
     {'a': 1, 'b': 2, 'b[0]': 3, 'b[0].c': 3}
     """
     import yaml

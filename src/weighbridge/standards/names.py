@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
+from weighbridge.evidence.elsewhere import Tool
 from weighbridge.protocol.vocabulary import Category, Contrast, Rung, Verb, Verdict
 from weighbridge.standards.cel.checking import Kind, Named, Names
 from weighbridge.standards.cel.syntax import dotted
+from weighbridge.subject.components import ComponentId
 
 _ASSESS = "weigh the model (`weighbridge assess`)"
 _OPENNESS = "find it in the model's files, or decide on it in openness.yaml"
@@ -236,8 +238,11 @@ def _components() -> Iterator[EvidenceName]:
         "reason_given": (Kind.TRUTH, "the provider says why it is released or withheld"),
         "risk_weighed": (Kind.TRUTH, "the provider says which risk of opening it was weighed"),
     }
-    for field, (kind, text) in says.items():
-        yield EvidenceName(("component", "*", field), kind, text, _OPENNESS)
+    for component in ComponentId:
+        for field, (kind, text) in says.items():
+            yield EvidenceName(
+                ("component", component.value, field), kind, f"{component.about.label}: {text}", _OPENNESS
+            )
 
 
 def _recourse() -> Iterator[EvidenceName]:
@@ -252,12 +257,12 @@ def _recourse() -> Iterator[EvidenceName]:
 
 def _elsewhere() -> Iterator[EvidenceName]:
     how = "import another tool's results (`weighbridge import FILE --into DOSSIER`)"
-    yield EvidenceName(
-        ("elsewhere", "*", "present"), Kind.TRUTH, "results of this tool were imported, and are whole", how
-    )
-    yield EvidenceName(
-        ("elsewhere", "*", "result", "*"), Kind.NUMBER, "one imported result, by its name and metric", how
-    )
+    for tool in Tool:
+        base = ("elsewhere", tool.value)
+        yield EvidenceName((*base, "present"), Kind.TRUTH, f"results of {tool.value} were imported, and are whole", how)
+        yield EvidenceName(
+            (*base, "result", "*"), Kind.NUMBER, f"a result of {tool.value}, by its name and metric", how
+        )
 
 
 def _context() -> Iterator[EvidenceName]:
@@ -300,7 +305,6 @@ DECLARATIONS = {
     "monetised": "whether money is asked for it",
     "affects_people": "whether its output bears on decisions about persons",
     "pilot": "whether this is a limited pilot",
-    "not_high_impact": "whether a written determination says that a presumed high-impact use is not one",
 }
 OF_A_USE = {
     "m_25_21": "the letter under which OMB M-25-21 presumes the use high-impact, or none",

@@ -58,7 +58,7 @@ def rule(
     levels, reached = _levels(standard, counted, whole) if whole is not False else ((), None)
     asked = _asked(standard, levels, context) if levels else None
     found = asked.ruling if asked else Ruling.NOT_SHOWN if levels else over_all(counted.values())
-    in_force = standard.in_force_on(at.date())
+    in_force = standard.in_force.on(at.date())
     return StandardRuling(
         standard=standard.id,
         title=standard.title,

@@ -85,6 +85,15 @@ class InForce(Record):
     since: date | None = None
     until: date | None = None
 
+    def on(self, day: date) -> bool:
+        """Return whether it has force on that day."""
+        return (self.since is None or self.since <= day) and (self.until is None or day <= self.until)
+
+    @property
+    def backwards(self) -> bool:
+        """Whether it ends before it begins."""
+        return self.since is not None and self.until is not None and self.until < self.since
+
 
 class Citation(Record):
     """Where in the source. `document` None: the standard's own."""
@@ -201,13 +210,8 @@ class Standard(Record):
                 yield f"level {level.id} requires what is no requirement: {', '.join(unknown)}"
         if self.id in self.supersedes:
             yield "it supersedes itself"
-        if self.in_force.since and self.in_force.until and self.in_force.until < self.in_force.since:
+        if self.in_force.backwards:
             yield "in_force: until lies before since"
-
-    def in_force_on(self, day: date) -> bool:
-        """Return whether the source has force on that day."""
-        since, until = self.in_force.since, self.in_force.until
-        return (since is None or since <= day) and (until is None or day <= until)
 
     def conditions(self) -> Iterator[tuple[str, str, bool]]:
         """Yield every condition: its place in the file, its text, and whether it may only read what was declared."""
