@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -31,11 +32,14 @@ from tests.subject.signer import (
     sign,
     statement,
 )
+from weighbridge.digests import digest_file
 from weighbridge.errors import UsageError
 from weighbridge.subject.model_digest import ModelDigest, digest_model
+from weighbridge.subject.model_files import model_files
 from weighbridge.subject.signing import bundle as bundles
 from weighbridge.subject.signing.bundle import BrokenBundle, UnknownKind, read_bundle, read_manifest
-from weighbridge.subject.signing.trust import State
+from weighbridge.subject.signing.making import model_bundle
+from weighbridge.subject.signing.trust import State, fingerprint
 
 DATA = Path(__file__).parent / "data"
 SIGNED = DATA / "signed"
@@ -473,3 +477,32 @@ def test_no_changed_bundle_verifies_other_files(tmp_path: Path, step: int) -> No
         signature.write_text(json.dumps(other))
         digest = digest_model(SIGNED / "model", now=NOW, signature=signature, public_key=SIGNED / "public-key.pem")
         assert digest.state is not State.VERIFIED
+
+
+@pytest.mark.parametrize("curve", [ec.SECP256R1(), ec.SECP384R1()], ids=["P-256", "P-384"])
+@pytest.mark.parametrize("is_directory", [True, False], ids=["folder", "file"])
+def test_what_is_signed_here_verifies_here(tmp_path: Path, curve: ec.EllipticCurve, is_directory: bool) -> None:
+    """A bundle that `making` wrote verifies against the same files, and no longer once one changed."""
+    model = Path(shutil.copytree(SIGNED / "model", tmp_path / "model"))
+    (model / "model.sig").unlink()
+    path = model if is_directory else next(each for each in sorted(model.rglob("*")) if each.is_file())
+    places = model_files(model) if is_directory else {path.name: path}
+    key = new_key(curve)
+    algorithm = hashes.SHA256() if isinstance(curve, ec.SECP256R1) else hashes.SHA384()
+    signature, public = tmp_path / "a.sig", tmp_path / "key.pem"
+    public.write_bytes(public_pem(key))
+    signature.write_bytes(
+        model_bundle(
+            "model",
+            {name: digest_file(place) for name, place in places.items()},
+            is_directory=is_directory,
+            allow_links=False,
+            hint=fingerprint(key.public_key()),
+            sign=lambda data: key.sign(data, ec.ECDSA(algorithm)),
+        )
+    )
+    digest = digest_model(path, now=NOW, signature=signature, public_key=public)
+    assert digest.state is State.VERIFIED and digest.verification is not None
+    assert digest.verification.signed_digest == digest.root_digest
+    next(iter(places.values())).write_bytes(b"changed")
+    assert digest_model(path, now=NOW, signature=signature, public_key=public).state is State.FAILED

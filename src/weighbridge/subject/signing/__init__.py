@@ -3,5 +3,6 @@
 - `bundle`: an untrusted file to the envelope and the signed list of files; pure.
 - `trust`: whether the envelope's signature is by a key or certificate that the caller trusts; pure but for `cryptography`.
 - `comparison`: the signed list against the files.
-- `verification`: all three in turn; one value that says what was verified and what was not.
+- `making`: the other way: a signature file for a model, by a key that the caller holds.
+- `verification`: the first three in turn; one value that says what was verified and what was not.
 """
