@@ -20,6 +20,7 @@ from weighbridge.dossier.statements import envelope
 from weighbridge.dossier.statements.failures import Failure, Problem, Refused
 from weighbridge.dossier.statements.folder import look_at, read_statements
 from weighbridge.dossier.statements.keys import PrivateKey
+from weighbridge.dossier.statements.predicate import Weighing
 from weighbridge.dossier.statements.strict_json import MAX_BYTES
 from weighbridge.dossier.statements.verification import (
     BOUND_FILES,
@@ -34,6 +35,7 @@ from weighbridge.dossier.statements.verification import (
     verify_dossier,
     verify_statement,
 )
+from weighbridge.errors import EvidenceError
 from weighbridge.subject.roots import root_of
 
 KEY = made.ed25519_key()
@@ -154,6 +156,37 @@ def test_a_missing_companion_fails(signed: Path) -> None:
     """A statement that was signed together with the weighing cannot be dropped unseen."""
     next((signed / "statements").glob("*-vulns-*")).unlink()
     assert failures(verified(signed)) == {Failure.MISSING_STATEMENT}
+
+
+def test_nothing_can_be_taken_away_unseen(signed: Path) -> None:
+    """Whichever one file is taken from a signed dossier, bound or a statement that holds, it no longer verifies."""
+    past = set((signed / "statements").iterdir())  # history may be archived
+    made.sign(signed, KEY, made.NOW + timedelta(hours=1))
+    later = made.NOW + timedelta(hours=2)
+    for path in [each for each in signed.rglob("*") if each.is_file() and each not in past]:
+        data = path.read_bytes()
+        path.unlink()
+        assert verified(signed, now=later).state is State.FAILED, path.name
+        path.write_bytes(data)
+    assert verified(signed, now=later).state is State.VERIFIED
+
+
+def test_too_many_statements(signed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder with more statements than anybody makes, or larger ones, is not read whole."""
+    for limit in ("MAX_STATEMENTS", "MAX_FOLDER_BYTES"):
+        with monkeypatch.context() as patched:
+            patched.setattr(f"weighbridge.dossier.statements.folder.{limit}", 3)
+            with pytest.raises(EvidenceError, match="archive the oldest"):
+                read_statements(signed)
+
+
+def test_the_documents_list_is_the_codes() -> None:
+    """Every failure is documented by its slug, and every field of the predicate by its name."""
+    text = (Path(__file__).parents[3] / "docs" / "formats" / "statements.md").read_text(encoding="utf-8")
+    listed = {line.split("`")[1] for line in text.partition("### Failures")[2].splitlines() if line.startswith("| `")}
+    assert listed == {failure.value for failure in Failure}
+    assert not [name for name in Weighing.model_fields if f"`{name}`" not in text]
+    assert not [name for name in BOUND_FILES if f"`{name}`" not in text]
 
 
 def test_no_statement_at_all(dossier: Path) -> None:

@@ -16,6 +16,7 @@ from weighbridge.errors import EvidenceError, UsageError
 
 FOLDER = "statements"
 MAX_STATEMENTS = 1_000
+MAX_FOLDER_BYTES = 512 << 20
 MAX_DOSSIER_BYTES = 256 << 20
 
 _BLOCK_BYTES = 1 << 20
@@ -35,7 +36,14 @@ def read_statements(dossier: Path) -> dict[str, bytes]:
         raise UsageError(f"cannot be read ({error.strerror})", where=str(folder), do="check the path") from error
     if len(names) > MAX_STATEMENTS:
         raise EvidenceError(f"more than {MAX_STATEMENTS:,} statements", where=str(folder), do="archive the oldest")
-    return {name: read_statement_file(folder / name) for name in names}
+    found, left = {}, MAX_FOLDER_BYTES
+    for name in names:
+        found[name] = read_statement_file(folder / name)
+        left -= len(found[name])
+        if left < 0:
+            what = f"statements of more than {MAX_FOLDER_BYTES:,} bytes"
+            raise EvidenceError(what, where=str(folder), do="archive the oldest")
+    return found
 
 
 def read_statement_file(path: Path) -> bytes:

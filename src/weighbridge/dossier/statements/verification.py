@@ -139,8 +139,8 @@ def verify_statement(
 
     `dossier` None: the statement is away from its dossier, and only what it says itself is judged (a note says so).
     """
-    pool = {**(others or {}), name: held}
-    judged = _judge(name, held, _Pool.of(pool, now), now, dossier, model_root, dossier is not None)
+    opened = _open_all({**(others or {}), name: held})
+    judged = _judge(name, opened[name], _Pool.of(opened, now), now, dossier, model_root)
     notes = (
         () if dossier is not None else ("the files of the dossier were not held against it: they are not beside it",)
     )
@@ -159,11 +159,12 @@ def verify_dossier(
 
     Statements that others among them have superseded are history: their signatures must hold, their time and files need not.
     """
-    pool = _Pool.of({**(against or {}), **held}, now)
-    own = _Pool.of(held, now)
+    opened = _open_all(held)
+    own = _Pool.of(opened, now)
+    pool = _Pool.of({**_open_all(against or {}), **opened}, now)
     judged = []
     for name in sorted(held):
-        each = _judge(name, held[name], pool, now, dossier, model_root, True)
+        each = _judge(name, opened[name], pool, now, dossier, model_root)
         past = (
             bool(each.digest and own.newer.get(each.digest)) and {one.failure for one in each.problems} <= _OF_THE_PAST
         )
@@ -256,6 +257,28 @@ def last_of(digest: str, newer: Mapping[str, Sequence[str]]) -> str | None:
 
 
 @dataclass(frozen=True)
+class _Opened:
+    """A file, and what it says: `held` None when it holds no payload, `stated` None when that is no statement; `problem` says why."""
+
+    held: Signed | None
+    stated: Stated | None
+    problem: Problem | None
+
+
+def _open_all(held: Mapping[str, Held]) -> dict[str, _Opened]:
+    opened = {}
+    for name, each in held.items():
+        if isinstance(each, Problem):
+            opened[name] = _Opened(None, None, each)
+            continue
+        try:
+            opened[name] = _Opened(each, read_statement(each.payload), None)
+        except Refused as refused:
+            opened[name] = _Opened(each, None, refused.problem)
+    return opened
+
+
+@dataclass(frozen=True)
 class _Pool:
     """Statements that are there: which supersede which (those with a good signature that are made by now), and file names."""
 
@@ -263,19 +286,18 @@ class _Pool:
     names: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, held: Mapping[str, Held], now: datetime) -> _Pool:
+    def of(cls, opened: Mapping[str, _Opened], now: datetime) -> _Pool:
         made: list[tuple[datetime, bool, str, tuple[str, ...]]] = []
-        names = {each.digest: name for name, each in held.items() if isinstance(each, Signed)}
-        for each in held.values():
-            if isinstance(each, Problem) or (each.problem is not None and not each.problem.failure.is_lack):
+        names: dict[str, str] = {}
+        for name, each in opened.items():
+            if each.held is None:
                 continue
-            try:
-                stated = read_statement(each.payload)
-            except Refused:
-                continue
-            if stated.made_at <= now + SKEW:
+            names[each.held.digest] = name
+            is_good = each.held.problem is None or each.held.problem.failure.is_lack
+            if is_good and each.stated is not None and each.stated.made_at <= now + SKEW:
                 # Of those made at once the weighing is last: it is the one to name.
-                made.append((stated.made_at, stated.predicate_type == WEIGHING, each.digest, stated.supersedes))
+                is_weighing = each.stated.predicate_type == WEIGHING
+                made.append((each.stated.made_at, is_weighing, each.held.digest, each.stated.supersedes))
         newer: dict[str, list[str]] = {}
         for _, _, digest, older in sorted(made):
             for one in older:
@@ -284,21 +306,14 @@ class _Pool:
 
 
 def _judge(
-    name: str,
-    held: Held,
-    pool: _Pool,
-    now: datetime,
-    dossier: Dossier | None,
-    model_root: str | None,
-    is_folder_whole: bool,
+    name: str, opened: _Opened, pool: _Pool, now: datetime, dossier: Dossier | None, model_root: str | None
 ) -> Judged:
-    if isinstance(held, Problem):
-        return Judged(name, problems=(held,))
-    problems = [held.problem] if held.problem else []
-    try:
-        stated = read_statement(held.payload)
-    except Refused as refused:
-        return Judged(name, held.digest, held.signer, None, (*problems, refused.problem))
+    held, stated = opened.held, opened.stated
+    problems = [each for each in (held.problem if held else None, opened.problem) if each is not None]
+    if held is None:
+        return Judged(name, problems=tuple(problems))
+    if stated is None:
+        return Judged(name, held.digest, held.signer, None, tuple(problems))
     problems += _of_time(stated, now)
     try:
         if (newest := last_of(held.digest, pool.newer)) is not None:
@@ -306,7 +321,7 @@ def _judge(
             problems.append(Problem(Failure.SUPERSEDED, f"replaced by the statement {newest}{where}"))
     except Refused as refused:
         problems.append(refused.problem)
-    if is_folder_whole and (gone := [each for each in stated.beside if each not in pool.names]):
+    if dossier is not None and (gone := [each for each in stated.beside if each not in pool.names]):
         problems.append(
             Problem(
                 Failure.MISSING_STATEMENT, f"signed together with {gone[0]}, which is not here ({len(gone)} in all)"
