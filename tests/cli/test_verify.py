@@ -87,6 +87,15 @@ def test_a_flipped_byte(signed: Path, key: Path) -> None:
         assert code == 1 and "changed-file: dossier.json" in out and "have it signed again" in out
 
 
+def test_a_problem_that_all_share_is_told_once(signed: Path, key: Path) -> None:
+    """What all statements have in common is said once; a problem of one names that one."""
+    (signed / "card.md").write_text("changed")
+    assert run(signed, "--key", public(key))[1].count("changed-file") == 1
+    broken = weighing_file(signed)
+    broken.write_bytes(b"{}")
+    assert f"[{broken.name}]" in run(signed, "--key", public(key))[1]
+
+
 def test_json(signed: Path, key: Path) -> None:
     """--json tells state, time, statements, and each problem with its slug and what to do."""
     code, out = run(signed, "--key", public(key), "--json", "--at", "2040-01-01")

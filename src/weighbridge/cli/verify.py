@@ -195,16 +195,22 @@ def _problem(problem: Problem) -> dict[str, str]:
 
 
 def _as_text(path: Path, report: Report) -> str:
+    """Return the report for people: what statements share, and each problem with the statements that have it, are said once."""
+    current = [each for each in report.statements if not each.history]
     lines = [f"{report.state.value.upper()}: {shown(str(path), 4096)}"]
+    lines += [f"  signed by {each}" for each in dict.fromkeys(one.signer for one in current if one.signer)]
+    said = [one.stated for one in current if one.stated is not None]
+    lines += [f"  about {each}" for each in dict.fromkeys(one.root for one in said)]
+    lines += [f"  until {each}" for each in dict.fromkeys(f"{one.valid_until:%Y-%m-%d %H:%M} UTC" for one in said)]
+    lines += [f"  {each.state.value}: {shown(each.name, 200)}" for each in current]
+    if history := len(report.statements) - len(current):
+        lines.append(f"  history: {history:,} older statements, which newer ones have replaced (--json lists them)")
+    shared: dict[str, list[str]] = {}
+    for judged in current:
+        for problem in judged.problems:
+            shared.setdefault(str(problem), []).append(shown(judged.name, 200))
     lines += [f"  {each}" for each in report.problems]
-    for judged in report.statements:
-        word = "history" if judged.history else judged.state.value
-        lines.append(f"  {word}: {shown(judged.name, 200)}")
-        if judged.signer:
-            lines.append(f"    signed by {judged.signer}")
-        if judged.stated is not None:
-            lines.append(f"    about {judged.stated.root}, until {judged.stated.valid_until:%Y-%m-%d %H:%M} UTC")
-        if not judged.history:
-            lines += [f"    {each}" for each in judged.problems]
-    lines += [f"  note: {each}" for each in report.notes]
-    return "\n".join(lines)
+    for told, names in shared.items():
+        whose = "" if len(names) == len(current) else f" [{', '.join(names)}]"
+        lines.append(f"  {told}{whose}")
+    return "\n".join([*lines, *(f"  note: {each}" for each in report.notes)])
