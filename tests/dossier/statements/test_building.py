@@ -22,8 +22,10 @@ from weighbridge.dossier.inspection import InspectionRecord
 from weighbridge.dossier.record import DossierRecord
 from weighbridge.dossier.statements import envelope
 from weighbridge.dossier.statements.building import Grounds, build, stated_subject
+from weighbridge.dossier.statements.folder import write_statements
 from weighbridge.dossier.statements.keys import PrivateKey
 from weighbridge.dossier.statements.predicate import SCHEMA_FILE, schema_text
+from weighbridge.dossier.statements.signing import read_terms, sign_dossier
 from weighbridge.dossier.statements.verification import WEIGHING
 from weighbridge.errors import EvidenceError, UsageError
 from weighbridge.evidence.records import NotMeasured
@@ -217,6 +219,19 @@ def test_rulings_of_another_dossier_are_refused(weighed: DossierRecord) -> None:
         said(weighed, rulings=(made.ruling("sha256:" + "0" * 64),))
 
 
+def test_terms_as_a_list_and_as_check_prints_them(written: Path, tmp_path: Path) -> None:
+    """terms.json is a list of rulings, or what `check --json` prints; anything else is an error that says where."""
+    data = (written / "terms.json").read_bytes()
+    printed = tmp_path / "terms.json"
+    printed.write_text(json.dumps({"schema": "weighbridge.check/1", "rulings": json.loads(data)}))
+    assert read_terms(printed) == read_terms(written / "terms.json") != ()
+    assert read_terms(tmp_path / "none.json") is None
+    for other in (b"{}", b"[1]", b"not", b"null", b'[{"standard": 1}]', b"[" * 100_000):
+        printed.write_bytes(other)
+        with pytest.raises(EvidenceError, match=r"terms\.json"):
+            read_terms(printed)
+
+
 @pytest.mark.parametrize("days", [0, -1, 3661])
 def test_a_term_that_is_none(weighed: DossierRecord, days: int) -> None:
     """A statement holds for one day to ten years."""
@@ -239,25 +254,29 @@ def test_evidence_that_is_not_the_dossiers_is_not_signed(dossier: Path) -> None:
     assert not (dossier / "statements").exists()
 
 
-def test_all_statements_are_written_or_none(dossier: Path) -> None:
-    """When one file cannot take its place, none is left."""
+def test_all_statements_are_signed_or_none(dossier: Path) -> None:
+    """When the second cannot be signed, the first is not written either, and earlier ones stay."""
     key = made.ed25519_key()
     made.sign(dossier, key)
     before = sorted((dossier / "statements").iterdir())
-    (dossier / "statements" / ".hold").mkdir()
-    before = sorted((dossier / "statements").iterdir())
+    signed: list[bytes] = []
 
-    count = 0
-
-    def fails(payload: bytes) -> bytes:
-        nonlocal count
-        count += 1
-        if count == 2:
+    def seal(payload: bytes) -> bytes:
+        if signed:
             raise UsageError("the second cannot be signed")
+        signed.append(payload)
         return envelope.sign(payload, [key])
 
-    from weighbridge.dossier.statements.signing import sign_dossier
-
     with pytest.raises(UsageError):
-        sign_dossier(dossier, fails, suffix=".dsse.json", made_by="x 1", now=made.NOW, valid_for=made.TERM)
+        sign_dossier(dossier, seal, suffix=".dsse.json", made_by="x 1", now=made.NOW, valid_for=made.TERM)
     assert sorted((dossier / "statements").iterdir()) == before
+
+
+def test_all_statements_are_written_or_none(tmp_path: Path) -> None:
+    """When one file's place is taken, none is written, nothing is replaced and nothing is left over."""
+    folder = tmp_path / "statements"
+    folder.mkdir()
+    (folder / "b.json").write_bytes(b"there before")
+    with pytest.raises(UsageError, match="nothing was written"):
+        write_statements(tmp_path, {"a.json": b"a", "b.json": b"b"})
+    assert [(each.name, each.read_bytes()) for each in folder.iterdir()] == [("b.json", b"there before")]

@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json, to_json
 
 from weighbridge.digests import digest_bytes
-from weighbridge.dossier.exports.files import read_source
+from weighbridge.dossier.exports.files import CHECK_SCHEMA, read_source
 from weighbridge.dossier.statements.building import Grounds, Statement, build, stated_subject
 from weighbridge.dossier.statements.envelope import read_envelope
 from weighbridge.dossier.statements.failures import Refused
@@ -66,7 +67,10 @@ def sign_dossier(
 
 
 def read_terms(path: Path) -> tuple[StandardRuling, ...] | None:
-    """Return the rulings in a `terms.json` (a list of them), None when there is none. Raises `EvidenceError` when it is not that."""
+    """Return the rulings in a `terms.json`: a list of them, or what `weighbridge check --json` prints. None when there is none.
+
+    Raises `EvidenceError` when it is neither.
+    """
     try:
         with path.open("rb") as file:
             data = file.read(MAX_TERMS_BYTES + 1)
@@ -77,13 +81,18 @@ def read_terms(path: Path) -> tuple[StandardRuling, ...] | None:
     if len(data) > MAX_TERMS_BYTES:
         raise EvidenceError(f"more than {MAX_TERMS_BYTES:,} bytes", where=str(path), do="rule on the dossier again")
     try:
-        return tuple(TypeAdapter(list[StandardRuling]).validate_json(data))
+        found = from_json(data, allow_inf_nan=False)
+        if isinstance(found, dict) and found.get("schema") == CHECK_SCHEMA:
+            found = found.get("rulings")
+        return tuple(TypeAdapter(list[StandardRuling]).validate_json(to_json(found)))
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         place = ".".join(map(str, first["loc"])) or "list"
         raise EvidenceError(
             f"not a list of rulings ({place}: {first['msg']})", where=str(path), do="rule on the dossier again"
         ) from error
+    except ValueError as error:
+        raise EvidenceError("this is not JSON", where=str(path), do="rule on the dossier again") from error
 
 
 def _check_evidence(dossier: Path, grounds: Grounds) -> None:
