@@ -25,6 +25,7 @@ TOOL_OF = {
     "lm_eval-one.json": Tool.LM_EVAL,
     "garak.report.jsonl": Tool.GARAK,
     "garak-nothing.report.jsonl": Tool.GARAK,
+    "garak-old.report.jsonl": Tool.GARAK,
     "garak-aborted.report.jsonl": Tool.GARAK,
     "promptfoo.json": Tool.PROMPTFOO,
     "modelscan.json": Tool.MODELSCAN,

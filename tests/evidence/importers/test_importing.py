@@ -256,22 +256,16 @@ class TestGarak:
         assert record.complete is False and "broken off" in record.doubts[0]
 
     def test_older_entries(self, tmp_path: Path) -> None:
-        """Older reports say only passed and total, with a prefix before the detector; what is missing is not told there."""
-        old = [
-            {"entry_type": "start_run setup", "plugins.model_type": "huggingface", "plugins.model_name": "gpt2"},
-            {"entry_type": "init", "garak_version": "0.9.0.13", "start_time": "2024-06-01T10:00:00"},
-            {
-                "entry_type": "eval",
-                "probe": "dan.Dan_11_0",
-                "detector": "detector.dan.DAN",
-                "passed": 2,
-                "total": 5,
-            },
-            {"entry_type": "completion", "end_time": "2024-06-01T10:05:00"},
-        ]
-        record = imported_from(tmp_path, old)
-        assert value(record, "dan.Dan_11_0/dan.DAN") == pytest.approx(0.6)
-        assert record.complete is None and record.subject_named == "gpt2" and record.results[0].n == 5
+        """Reports of 2025 say only passed and total, with a prefix before the detector; what is missing is not told there."""
+        record = imported("garak-old.report.jsonl")
+        found = result(record, "goodside.WhoIsRiley/goodside.RileyIsnt")
+        assert found.outcome == Measured(value=0, unit="share") and found.n == 12 and found.interval is None
+        assert record.tool_version == "0.10.3" and record.complete is None and record.subject_named == "test.Repeat"
+        assert record.doubts == ("this version of garak does not say how many outputs are missing",)
+        report = lines("garak-old.report.jsonl")
+        kept = [each for each in report if each.get("probe") != "test.Test" and each["entry_type"] != "completion"]
+        record = imported_from(tmp_path, kept)
+        assert reason(record, "test.Test/no detector") is Reason.INTERRUPTED and len(record.results) == 2
 
     def test_a_torn_last_line(self, tmp_path: Path) -> None:
         """A last line that is cut short is told; a broken line before it is an error with its number."""

@@ -29,6 +29,7 @@ from weighbridge.evidence.importers.values import (
 from weighbridge.evidence.records import NotMeasured, Reason
 
 _ATTEMPT = b'{"entry_type": "attempt"'  # as garak writes it: most of a report, and nothing of it is taken over
+_MAX_PROBES = 10_000
 _METRIC = "share of outputs that failed"
 
 
@@ -93,10 +94,12 @@ class _Report:
         return "completion" not in self.seen
 
     def planned(self) -> list[str]:
-        """The probes that were chosen, as far as the report lists them."""
+        """The probes that were chosen, or modules of them, as far as the report lists them."""
         listed = sequence(self.setup.get("transient.active_probes")) or sequence(
             mapping(self.setup.get("run.spec")).get("include")
         )
+        if not listed and isinstance(spec := self.setup.get("plugins.probe_spec"), str):  # until 2025
+            listed = [name for name in spec.split(",")[:_MAX_PROBES] if name.strip() not in ("all", "auto", "*")]
         return [name.removeprefix("probes.") for each in listed if (name := text(each))]
 
     def gaps(self) -> Iterator[str]:
@@ -127,7 +130,8 @@ class _Report:
     def results(self) -> Iterator[ElsewhereResult]:
         for each in self.evals:
             yield self._result(each)
-        done = {text(each.get("probe")) for each in self.evals}
+        done = {probe for each in self.evals if (probe := text(each.get("probe")))}
+        done |= {probe.partition(".")[0] for probe in done}
         reason = Reason.INTERRUPTED if self.unfinished else Reason.NOTHING_MEASURED
         for probe in self.planned():
             if probe not in done:
