@@ -121,6 +121,17 @@ def test_one_flipped_byte_is_never_verified(flippable: Path, data: st.DataObject
         path.write_bytes(before)
 
 
+@pytest.mark.parametrize("key", [KEY, made.p256_key()], ids=["ed25519", "p256"])
+def test_no_byte_of_an_envelope_is_free(dossier: Path, key: PrivateKey) -> None:
+    """Every byte of an envelope counts: one bit of each in turn is flipped, and none of the results verifies."""
+    made.sign(dossier, key)
+    data = next((dossier / "statements").glob("*-svr-*")).read_bytes()
+    for place in range(len(data)):
+        flipped = data[:place] + bytes([data[place] ^ 1 << place % 8]) + data[place + 1 :]
+        report = verify_statement("it", hold(flipped, [key.public]), now=made.NOW, dossier=None)
+        assert report.state is State.FAILED, place
+
+
 @pytest.mark.parametrize("kept", [0, 1, 100])
 def test_a_shortened_envelope_fails(signed: Path, kept: int) -> None:
     """An envelope that is cut off fails."""
