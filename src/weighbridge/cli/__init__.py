@@ -55,6 +55,10 @@ COMMANDS = {
         "Say how many prompts a comparison will need: a fixed number, and in sequence, stopping when it is decided.",
     ),
     "protocol": ("weighbridge.cli.protocol", "Print a protocol with every field explained, or check a protocol file."),
+    "openness": (
+        "weighbridge.cli.openness",
+        "Openness by component: what was found, what the provider decided and why, and three definitions over it.",
+    ),
     "recourse": (
         "weighbridge.cli.recourse",
         "Recourse log: contested decisions, who reviewed them, what became of them, and how long it took.",

@@ -88,6 +88,11 @@ def gather(dossier: Path, at: datetime, *, use: str | None = None) -> Gathered:
     return Gathered(record, digest, facts, inventory)
 
 
+def found_components(dossier: Path) -> FoundComponents:
+    """Return which components of the release were found, by the dossier at `dossier`. Raises as `gather` does."""
+    return _found_components(dossier if dossier.is_dir() else dossier.parent, read_dossier(dossier))
+
+
 def _found_components(folder: Path, record: DossierRecord) -> FoundComponents:
     """Return what was found of the release. What the dossier binds and is not there, or not as it was, counts as nothing found.
 

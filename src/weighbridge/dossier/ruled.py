@@ -9,7 +9,7 @@ from weighbridge.dossier.facts import aged
 from weighbridge.standards.facts import Facts
 from weighbridge.standards.files import load_standard, shipped
 from weighbridge.standards.ruling import Declared, rule
-from weighbridge.standards.rulings import StandardRuling
+from weighbridge.standards.rulings import Ruling, StandardRuling
 from weighbridge.standards.standard import Standard, Subject
 from weighbridge.standards.supersession import successors
 
@@ -31,6 +31,24 @@ def bearing(contexts: Sequence[Declared]) -> list[Standard]:
     use = any("use" in context or "sector" in context for context in contexts)
     found = [one for one in library if one.id not in replaced and (use or one.about is not Subject.USE)]
     return sorted(found, key=lambda one: (_ORDER.index(one.about), one.id))
+
+
+DEFINITIONS = ("mof-1.0", "osaid-1.0", "eosai")
+"""The three published definitions of openness."""
+
+
+def by_component(rulings: Iterable[StandardRuling]) -> dict[str, dict[str, tuple[Ruling, ...]]]:
+    """Return, by component and then by standard, the rulings of the requirements that read the component."""
+    found: dict[str, dict[str, dict[str, Ruling]]] = {}
+    for standard in rulings:
+        for one in standard.requirements:
+            names = [used.name for used in one.used] + [lacking.name for lacking in one.lacking]
+            for component in {name.split(".")[1] for name in names if name.startswith("component.")}:
+                found.setdefault(component, {}).setdefault(standard.standard, {})[one.requirement] = one.ruling
+    return {
+        component: {standard: tuple(each.values()) for standard, each in standards.items()}
+        for component, standards in found.items()
+    }
 
 
 def rulings_of(standards: Iterable[Standard], facts: Facts, context: Declared, *, at: datetime) -> list[StandardRuling]:

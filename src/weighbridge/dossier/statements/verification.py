@@ -32,6 +32,8 @@ BOUND_FILES = (
     "evidence.jsonl",
     "protocol.toml",
     "inspection.json",
+    "components.json",
+    "imported/index.json",
     "terms.json",
     "card.md",
     "index.html",
