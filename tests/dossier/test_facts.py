@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from tests.fakes.dossier_record import dossier_record
 from weighbridge.analysis.intervals import clopper_pearson
 from weighbridge.dossier.facts import aged, facts_of, rate_bounds
-from weighbridge.dossier.record import DossierRecord, FilesRead
+from weighbridge.dossier.record import DossierRecord, FilesRead, Headline
+from weighbridge.errors import EvidenceError
 from weighbridge.evidence.records import Estimate, Reason
 from weighbridge.protocol.vocabulary import Rung, Verdict
 from weighbridge.standards.cel.values import Between
@@ -22,7 +23,7 @@ DIGEST = "sha256:" + "7" * 64
 
 
 def facts(record: DossierRecord) -> Facts:
-    return facts_of(record, DIGEST)
+    return facts_of(record, DIGEST, inspected=True)
 
 
 def no_more(before: Facts, after: Facts) -> None:
@@ -87,6 +88,51 @@ def test_findings_are_exact_when_all_was_examined_and_at_least_so_many_when_not(
     assert partly.known["files", "critical"].value == Between.at_least(0)
 
 
+def test_findings_that_no_inspection_bears_out_are_at_least_so_many(whole: DossierRecord) -> None:
+    """A severity that is not listed may have been taken out, so it is no 0."""
+    alone = facts_of(whole, DIGEST)
+    assert alone.known["files", "critical"].value == Between.at_least(0)
+    assert alone.known["files", "high"].value == Between.at_least(1)
+
+
+@pytest.mark.parametrize("field", ["rates", "comparisons", "files_read"])
+def test_a_dossier_that_says_one_thing_twice_is_refused(whole: DossierRecord, field: str) -> None:
+    """With either of two that differ, taking the worse one away would help."""
+    records = getattr(whole, field)
+    with pytest.raises(EvidenceError, match="two records are of the same thing"):
+        facts(whole.model_copy(update={field: (*records, records[0])}))
+
+
+def test_a_dossier_made_at_a_time_without_a_zone_is_refused(whole: DossierRecord) -> None:
+    with pytest.raises(EvidenceError, match="no time zone"):
+        facts(whole.model_copy(update={"made_at": whole.made_at.replace(tzinfo=None)}))
+
+
+def test_with_the_first_baseline_out_of_the_list_the_second_does_not_stand_in_its_place(whole: DossierRecord) -> None:
+    fewer = facts(whole.model_copy(update={"baselines": whole.baselines[1:]}))
+    assert len(whole.baselines) == 2
+    assert ("risk", "counterfactual", "margin") not in fewer.known
+    assert "lacks" in fewer.absent["risk", "counterfactual", "verdict"]
+
+
+def test_a_comparison_of_another_candidate_says_nothing(whole: DossierRecord) -> None:
+    others = tuple(
+        one.model_copy(update={"candidate": one.candidate.model_copy(update={"subject": whole.baselines[0].identity})})
+        for one in whole.comparisons
+    )
+    found = facts(whole.model_copy(update={"comparisons": others}))
+    assert [path for path in found.known if path[0] in ("risk", "benefit") and path[-1] != "baseline_kind"] == []
+
+
+def test_a_dossier_that_does_not_say_which_aggregate_decides_has_no_deciding_comparison(whole: DossierRecord) -> None:
+    """Its default would be the mean, which may be the better of the two."""
+    told = {name: getattr(whole.headline, name) for name in ("verdict", "contrast", "paragraph", "exit_code")}
+    found = facts(whole.model_copy(update={"headline": Headline(**told)}))
+    assert ("risk", "opening", "margin") not in found.known
+    assert "does not say" in found.absent["risk", "opening", "verdict"]
+    assert ("risk", "opening", "mean", "difference") in found.known
+
+
 def test_without_a_baseline_there_is_no_counterfactual(lone_record: DossierRecord) -> None:
     found = facts(lone_record)
     assert ("risk", "counterfactual", "verdict") not in found.known
@@ -94,7 +140,7 @@ def test_without_a_baseline_there_is_no_counterfactual(lone_record: DossierRecor
 
 
 def _one_fewer(record: DossierRecord) -> Iterator[DossierRecord]:
-    for field in ("rates", "comparisons", "files_read", "threats"):
+    for field in ("rates", "comparisons", "files_read", "threats", "baselines"):
         records = getattr(record, field)
         step = max(1, len(records) // 150)
         for number in range(0, len(records), step):

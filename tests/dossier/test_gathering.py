@@ -1,19 +1,23 @@
 from __future__ import annotations
 
+import json
 import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.fakes.dossier_record import dossier_record
-from weighbridge.digests import digest_file
+from weighbridge.digests import digest_bytes, digest_file
 from weighbridge.dossier.gathering import RECOURSE_FILE, gather
-from weighbridge.dossier.record import DossierRecord
+from weighbridge.dossier.record import DossierRecord, FilesRead
 from weighbridge.dossier.write import write_components, write_dossier
 from weighbridge.errors import EvidenceError, UsageError
 from weighbridge.evidence.attestations import AttestationsError
 from weighbridge.evidence.importers.kept import import_into
+from weighbridge.standards.cel.values import Between
 from weighbridge.standards.facts import Facts, Said
 from weighbridge.standards.names import named
 from weighbridge.subject.components import find_components
@@ -182,3 +186,74 @@ def test_a_dossier_that_never_looked_for_components_still_offers_its_own_record(
     assert record.components is None
     assert gather(tmp_path / "old", NOW).inventory.subject == record.candidate.identity
     shutil.rmtree(tmp_path / "old")
+
+
+# ---- what is taken out of, or away from, a dossier
+
+INSPECTION = {
+    "schema": "weighbridge.inspection/1",
+    "subjects": [
+        {"label": "m", "identity": "", "report": {"findings": [{"severity": "critical"}], "not_examined": []}}
+    ],
+}
+
+
+@pytest.fixture
+def inspected(tmp_path: Path, record: DossierRecord) -> Path:
+    """A dossier whose files were read, with one critical finding."""
+    folder = tmp_path / "inspected"
+    folder.mkdir()
+    identity = record.candidate.identity
+    report = {**INSPECTION, "subjects": [{**INSPECTION["subjects"][0], "identity": identity}]}  # type: ignore[dict-item]
+    data = json.dumps(report).encode()
+    (folder / "inspection.json").write_bytes(data)
+    read = FilesRead(subject=identity, findings={"critical": 1}, not_examined=0, tensors=3)
+    write_dossier(folder, record.model_copy(update={"files_read": (read,), "inspection": digest_bytes(data)}), "")
+    return folder
+
+
+def rewrite(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    path = folder / "dossier.json"
+    data = json.loads(path.read_bytes())
+    change(data)
+    path.write_text(json.dumps(data), "utf-8")
+
+
+def test_findings_count_exactly_where_the_inspection_bears_them_out(inspected: Path) -> None:
+    assert facts(inspected).known["files", "critical"].value == Between(1, 1)
+    assert facts(inspected).known["files", "high"].value == Between(0, 0)
+
+
+def test_a_finding_taken_out_of_the_dossier_is_no_zero(inspected: Path) -> None:
+    rewrite(inspected, lambda data: data["files_read"][0]["findings"].clear())
+    with pytest.raises(EvidenceError, match="files_read is not what"):
+        facts(inspected)
+    rewrite(inspected, lambda data: data.pop("inspection"))
+    assert facts(inspected).known["files", "critical"].value == Between.at_least(0)
+
+
+def test_without_the_inspection_no_severity_is_zero(inspected: Path) -> None:
+    (inspected / "inspection.json").unlink()
+    assert facts(inspected).known["files", "high"].value == Between.at_least(0)
+    (inspected / "inspection.json").write_text("{}", "utf-8")
+    with pytest.raises(EvidenceError, match="not the one that the dossier names"):
+        facts(inspected)
+
+
+def test_a_dossier_that_no_longer_names_its_components_finds_none(dossier: Path) -> None:
+    rewrite(dossier, lambda data: data.pop("components"))
+    found = facts(dossier)
+    assert [path for path in found.known if path[0] == "component"] == []
+
+
+def test_what_a_provider_does_not_write_is_no_evidence_that_it_is_not_so(dossier: Path) -> None:
+    subject = json.dumps(facts(dossier).subject)
+    head = f"schema: weighbridge.openness/1\nsubject: {subject}\ndecided_by: {{organisation: O, role: R}}\n"
+    decided = "components: {training_code: {decision: withheld}}\n"
+    (dossier / "openness.yaml").write_text(head + 'date: "2026-11-25"\n' + decided, "utf-8")
+    found = facts(dossier)
+    assert found.known["component", "training_code", "released"].value is False
+    assert "no reason (why) is written" in found.absent["component", "training_code", "reason_given"]
+    assert "no risk" in found.absent["component", "training_code", "risk_weighed"]
+    (dossier / "openness.yaml").write_text(head + 'date: "2026-11-29"\n' + decided, "utf-8")
+    assert ("component", "training_code", "released") not in facts(dossier).known

@@ -40,7 +40,9 @@ def rulings(number: int) -> list[StandardRuling]:
 
 def of(record: DossierRecord, number: int) -> list[StandardRuling]:
     standards = [load_standard(name) for name in shipped()]
-    return rulings_of(standards, facts_of(record, DIGEST), CONTEXTS[number], at=datetime(2026, 11, 27, tzinfo=UTC))
+    return rulings_of(
+        standards, facts_of(record, DIGEST, inspected=True), CONTEXTS[number], at=datetime(2026, 11, 27, tzinfo=UTC)
+    )
 
 
 @given(

@@ -158,6 +158,29 @@ def test_a_standards_own_age_holds_for_every_requirement_that_names_none() -> No
     assert found.requirements[0].ruling is Ruling.NOT_SHOWN
 
 
+def test_evidence_counts_until_the_day_that_it_names() -> None:
+    for until, ruling in ((NOW.date(), Ruling.MET), (NOW.date() - timedelta(days=1), Ruling.NOT_SHOWN)):
+        sheet = Fact(True, "yes", "threats", valid_until=until)
+        known = Facts(SUBJECT, DOSSIER, {("threats", "any", "partly"): sheet})
+        found = ruled(requirement(condition="threats.any.partly"), known)
+        assert found.ruling is ruling
+        assert ruling is Ruling.MET or "valid until" in found.would_change[0]
+
+
+def test_a_day_that_has_begun_somewhere_on_earth_is_not_of_the_future() -> None:
+    asked = requirement(attested=Attested(document="review"))
+    for ahead, ruling in ((1, Ruling.MET), (2, Ruling.NOT_SHOWN)):
+        late = datetime(2026, 11, 26, 20, tzinfo=UTC)
+        said = vouched(made_on=late.date() + timedelta(days=ahead))
+        assert rule(standard(asked), facts(attested=(said,)), {}, at=late).requirements[0].ruling is ruling
+
+
+def test_a_standards_own_age_holds_for_what_was_signed_too() -> None:
+    old = vouched(made_on=NOW.date() - timedelta(days=11))
+    aged = standard(requirement(attested=Attested(document="review")), max_age_days=10)
+    assert rule(aged, facts(attested=(old,)), {}, at=NOW).requirements[0].ruling is Ruling.NOT_SHOWN
+
+
 def test_a_clock_may_be_five_minutes_ahead_and_no_more() -> None:
     one = requirement(condition="rung.api.measured")
     for minutes, expected in ((4, Ruling.MET), (6, Ruling.NOT_SHOWN)):

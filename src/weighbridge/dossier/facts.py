@@ -1,19 +1,22 @@
 """What a dossier offers as evidence to standards, by the names of `weighbridge.standards.names`.
 
 Every fact stands on one record, or on a whole closed set of them: take a record away and the fact is gone, never another value. Bounds of
-rates count what is missing both ways, so losing an answer only moves them apart.
+rates count what is missing both ways, so losing an answer only moves them apart. Two records that say one thing twice are an error, since
+taking the worse of them away would otherwise help.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from datetime import datetime
+from typing import TypeVar
 
 from weighbridge.analysis.intervals import clopper_pearson
 from weighbridge.dossier.printing import percent, points
 from weighbridge.dossier.record import DossierRecord, FilesRead
 from weighbridge.dossier.untrusted import one_line
+from weighbridge.errors import EvidenceError
 from weighbridge.evidence.records import Comparison, Estimate, EstimateOrNot, Measure, NotMeasured, Reason
 from weighbridge.protocol.vocabulary import Category, Contrast, Rung, Verdict
 from weighbridge.standards.cel.values import Between
@@ -34,17 +37,40 @@ def facts_of(
     others: Mapping[Path, Fact] | None = None,
     why_absent: Mapping[Path, str] | None = None,
     attested: tuple[Testimony, ...] = (),
+    inspected: bool = False,
 ) -> Facts:
-    """Return the evidence in a dossier, with what lies beside it: `others` (components, imports, recourse), and attestations."""
+    """Return the evidence in a dossier, with what lies beside it: `others` (components, imports, recourse), and attestations.
+
+    `inspected`: the counts of findings were compared with the inspection that the dossier binds. Otherwise a severity that is not listed may
+    have been taken out, so counts are lower bounds only. Raises `EvidenceError` for a dossier that says one thing twice, or not when it was made.
+    """
+    if record.made_at.tzinfo is None:
+        raise EvidenceError("names no time zone", where="dossier.json: made_at", do="weigh the model anew")
     known: Known = {}
     absent: Absent = {}
-    for path, fact in (*_weighing(record), *_files(record), *_threats(record)):
+    for path, fact in (*_weighing(record), *_files(record, inspected), *_threats(record)):
         known[path] = fact
     _rates(record, known, absent)
     _comparisons(record, known, absent)
     known.update(others or {})
     absent.update(why_absent or {})
     return Facts(record.candidate.identity, dossier_digest, known, absent, attested)
+
+
+Key = TypeVar("Key", bound=Hashable)
+Kept = TypeVar("Kept")
+
+
+def _once(what: str, records: Iterable[tuple[Key, Kept]]) -> dict[Key, Kept]:
+    """Return records by key. Raises `EvidenceError` when a key is there twice: which of the two counts, nobody can say."""
+    found: dict[Key, Kept] = {}
+    for key, one in records:
+        if key in found:
+            raise EvidenceError(
+                "two records are of the same thing", where=f"dossier.json: {what}", do="weigh the model anew"
+            )
+        found[key] = one
+    return found
 
 
 def rate_bounds(rate: Estimate) -> Between:
@@ -126,11 +152,14 @@ def aged(facts: Facts, at: datetime) -> Facts:
 
 def _rates(record: DossierRecord, known: Known, absent: Absent) -> None:
     at = record.made_at
-    by_key = {
-        (one.rung, one.measure, one.benign, one.category, one.technique): one.rate
-        for one in record.rates
-        if one.subject == record.candidate.identity and one.verb is None
-    }
+    by_key = _once(
+        "rates",
+        (
+            ((one.rung, one.measure, one.benign, one.category, one.technique), one.rate)
+            for one in record.rates
+            if one.subject == record.candidate.identity and one.verb is None
+        ),
+    )
 
     def find(
         rung: Rung, measure: Measure, category: Category | None = None, technique: str = "mean", benign: bool = False
@@ -183,15 +212,21 @@ def _why(record: DossierRecord, rung: Rung, found: NotMeasured) -> str:
 
 
 def _comparisons(record: DossierRecord, known: Known, absent: Absent) -> None:
-    found: dict[tuple[Contrast, Measure, str, str, str], Comparison] = {
-        (one.contrast, one.measure, one.aggregate, one.scope, one.baseline.subject): one for one in record.comparisons
-    }
+    found: dict[tuple[Contrast, Measure, str, str, str], Comparison] = _once(
+        "comparisons",
+        (
+            ((one.contrast, one.measure, one.aggregate, one.scope, one.baseline.subject), one)
+            for one in record.comparisons
+            if one.candidate.subject == record.candidate.identity
+        ),
+    )
+    deciding = record.headline.aggregate if "aggregate" in record.headline.model_fields_set else None
     for contrast in Contrast:
         opening = contrast is Contrast.OPENING
-        baseline = record.candidate if opening else next(iter(record.baselines), None)
+        baseline, why = (record.candidate, "") if opening else _reference(record)
         if baseline is None:
             absent |= {
-                (family, contrast.value, field): "it was weighed against nothing: weigh it --against an alternative"
+                (family, contrast.value, field): why
                 for family in ("risk", "benefit")
                 for field in ("verdict", "difference", "margin")
             }
@@ -203,18 +238,42 @@ def _comparisons(record: DossierRecord, known: Known, absent: Absent) -> None:
             )
         for family, measure in (("risk", Measure.HARM), ("benefit", Measure.ANSWERED)):
             base = (family, contrast.value)
-            for places, aggregate in (((base, (*base, "mean")), "mean"), (((*base, "worst"),), "worst")):
-                if record.headline.aggregate != "mean":
-                    places = (base, (*base, "worst")) if aggregate == "worst" else ((*base, "mean"),)
+            for aggregate in ("mean", "worst"):
+                places = ((*base, aggregate),) if aggregate != deciding else (base, (*base, aggregate))
                 one = found.get((contrast, measure, aggregate, "all", baseline.identity))
                 for place in places:
                     _compared(place, one, record, known, absent, against=baseline)
+            if deciding is None:
+                absent |= {(*base, field): _NO_AGGREGATE for field in ("verdict", "difference", "margin")}
+                continue
             every = []
             for category in Category:
-                one = found.get((contrast, measure, record.headline.aggregate, category.value, baseline.identity))
+                one = found.get((contrast, measure, deciding, category.value, baseline.identity))
                 _compared((*base, "category", category.value), one, record, known, absent, against=baseline)
                 every.append(one)
             _every_category((*base, "every_category", "verdict"), every, record, known, absent)
+
+
+_NO_AGGREGATE = "the dossier does not say which aggregate decides (headline.aggregate): weigh it anew"
+
+
+def _reference(record: DossierRecord) -> tuple[Subject | None, str]:
+    """Return the first baseline, or why there is none.
+
+    None either where the dossier's records are of a subject that its list of baselines lacks: with the first one taken out of the list, the
+    second would stand in its place.
+    """
+    listed = {record.candidate.identity, *(one.identity for one in record.baselines)}
+    named = {
+        *(one.subject for one in record.rates),
+        *(one.subject for one in record.costs),
+        *(one.subject for one in record.files_read),
+        *(side.subject for one in record.comparisons for side in (one.candidate, one.baseline)),
+    }
+    if named - listed:
+        return None, "its records are of a subject that its list of baselines lacks: weigh it anew"
+    first = next(iter(record.baselines), None)
+    return first, "" if first else "it was weighed against nothing: weigh it --against an alternative"
 
 
 def _compared(
@@ -258,38 +317,43 @@ def _every_category(
         absent[path] = f"decided in {len(calm)} of {len(every)} categories: measure more"
 
 
-def _files(record: DossierRecord) -> Iterator[tuple[Path, Fact]]:
-    read = next((one for one in record.files_read if one.subject == record.candidate.identity), None)
+def _files(record: DossierRecord, inspected: bool) -> Iterator[tuple[Path, Fact]]:
+    by_subject = _once("files_read", ((one.subject, one) for one in record.files_read))
+    read = by_subject.get(record.candidate.identity)
     if read is None:
         return
     yield ("files", "read"), Fact(True, f"{read.tensors:,} tensors", "files_read")
     yield ("files", "not_examined"), Fact(read.not_examined, f"{read.not_examined:,}", "files_read")
     for severity in ("critical", "high", "medium", "low", "info"):
-        yield ("files", severity), _findings(read, severity)
+        yield ("files", severity), _findings(read, severity, inspected)
 
 
-def _findings(read: FilesRead, severity: str) -> Fact:
+def _findings(read: FilesRead, severity: str, inspected: bool) -> Fact:
     count = next((number for name, number in read.findings.items() if name == severity), 0)
-    if read.not_examined:
-        return Fact(Between.at_least(count), f"at least {count} ({read.not_examined} not examined)", "files_read")
+    why = (
+        f"{read.not_examined} not examined"
+        if read.not_examined
+        else ""
+        if inspected
+        else "inspection.json does not bear it out"
+    )
+    if why:
+        return Fact(Between.at_least(count), f"at least {count} ({why})", "files_read")
     return Fact(Between(count, count), str(count), "files_read")
 
 
 def _threats(record: DossierRecord) -> Iterator[tuple[Path, Fact]]:
-    """A score may only be read as "at least": a sheet with less in it has a lower score."""
-    whole: dict[Score, list[ScoredSheet]] = {Score.PARTLY: [], Score.ADDRESSED: []}
-    for found in record.threats:
-        if found.sheet.expired(record.made_at):
-            continue
-        source = f"threats: {_text(found.sheet.id)}"
-        for score in whole:
-            reached = [one for one in found.scores if one.score.rank >= score.rank]
+    """A score may only be read as "at least": a sheet with less in it has a lower score. A sheet counts until it expires."""
+    found: dict[Path, list[tuple[ScoredSheet, str]]] = {}
+    for sheet in record.threats:
+        for score in (Score.PARTLY, Score.ADDRESSED):
+            reached = [one for one in sheet.scores if one.score.rank >= score.rank]
             for one in reached:
-                path = ("threat", found.sheet.id, f"step_{one.step}", score.value)
-                yield path, Fact(True, f"{one.score.value}: {_text(one.because)}", source, record.made_at)
+                path = ("threat", sheet.sheet.id, f"step_{one.step}", score.value)
+                found.setdefault(path, []).append((sheet, f"{one.score.value}: {_text(one.because)}"))
             if len(reached) == 6:
-                whole[score].append(found)
-    for score, sheets in whole.items():
-        if sheets:
-            shown = ", ".join(_text(one.sheet.id) for one in sheets)
-            yield ("threats", "any", score.value), Fact(True, shown, "threats", record.made_at)
+                found.setdefault(("threats", "any", score.value), []).append((sheet, _text(sheet.sheet.id)))
+    for name, several in found.items():
+        last, shown = max(several, key=lambda one: one[0].sheet.valid_until)
+        source = f"threats: {_text(last.sheet.id)}"
+        yield name, Fact(True, shown, source, record.made_at, valid_until=last.sheet.valid_until)

@@ -1,6 +1,8 @@
 """Everything that a ruling may read of a dossier, from its folder: the record, and what people and other tools put beside it.
 
     dossier.json        what was weighed
+    inspection.json     what reading the model's files said, whose counts the record repeats
+    components.json     which components of the release were found
     attestations.yaml   who says that which document exists
     openness.yaml       what the provider decided on each component, and why
     imported/           what other tools measured
@@ -11,11 +13,14 @@ The one place of the rulings that reads files. What is not there is no evidence;
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
+
+from pydantic_core import from_json
 
 from weighbridge.digests import digest_bytes, digest_file
 from weighbridge.dossier.facts import facts_of
@@ -48,10 +53,11 @@ from weighbridge.evidence.openness import (
 from weighbridge.evidence.records import Measured, NotMeasured
 from weighbridge.recourse.values import recourse_values
 from weighbridge.standards.cel.values import Between
-from weighbridge.standards.facts import Fact, Facts, Said, Testimony
+from weighbridge.standards.facts import Fact, Facts, Said, Testimony, in_future
 from weighbridge.standards.facts import Path as Name
 from weighbridge.subject.components import FoundComponents, found_in_record, sealed
 
+INSPECTION_FILE = "inspection.json"
 RECOURSE_FILE = "recourse.jsonl"
 
 
@@ -73,7 +79,7 @@ def gather(dossier: Path, at: datetime, *, use: str | None = None) -> Gathered:
     record = read_dossier(dossier)
     folder = dossier if dossier.is_dir() else dossier.parent
     digest = digest_file(folder / DOSSIER_FILE if dossier.is_dir() else dossier)
-    inventory = make_inventory(_found_components(folder, record), _declared(folder))
+    inventory = make_inventory(_found_components(folder, record), _declared(folder, at))
     known: dict[Name, Fact] = {}
     absent: dict[Name, str] = {}
     for path, fact in chain(
@@ -84,7 +90,8 @@ def gather(dossier: Path, at: datetime, *, use: str | None = None) -> Gathered:
         else:
             absent[path] = fact
     attested = tuple(_testimonies(folder, record.candidate.identity, use))
-    facts = facts_of(record, digest, others=known, why_absent=absent, attested=attested)
+    inspected = _inspected(folder, record)
+    facts = facts_of(record, digest, others=known, why_absent=absent, attested=attested, inspected=inspected)
     return Gathered(record, digest, facts, inventory)
 
 
@@ -98,9 +105,11 @@ def _found_components(folder: Path, record: DossierRecord) -> FoundComponents:
 
     Only a dossier that never looked may fall back on its own record: otherwise losing a find that two licences disagree could improve one.
     """
-    if record.components is None:
-        return found_in_record(record.candidate)
     path = folder / FOUND_FILE
+    if record.components is None:
+        if path.exists():
+            return sealed(record.candidate.identity, (), [f"the dossier does not name the {FOUND_FILE} beside it"])
+        return found_in_record(record.candidate)
     try:
         data = path.read_bytes()
     except OSError:
@@ -110,21 +119,66 @@ def _found_components(folder: Path, record: DossierRecord) -> FoundComponents:
     return parse_found(data.decode(), str(path))
 
 
-def _declared(folder: Path) -> Openness | None:
+def _inspected(folder: Path, record: DossierRecord) -> bool:
+    """Return whether the inspection that the dossier binds is here. Raises `EvidenceError` when it, or what the record says of it, was changed."""
+    if record.inspection is None:
+        return False
+    path = folder / INSPECTION_FILE
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return False
+    if digest_bytes(data) != record.inspection:
+        raise EvidenceError("is not the one that the dossier names", where=str(path), do="weigh the model again")
+    if _counts(data, record.candidate.identity, path) != [
+        (Counter({name: number for name, number in one.findings.items() if number}), one.not_examined)
+        for one in record.files_read
+        if one.subject == record.candidate.identity
+    ]:
+        what = f"files_read is not what {INSPECTION_FILE} says"
+        raise EvidenceError(what, where=str(folder / DOSSIER_FILE), do="weigh the model again")
+    return True
+
+
+def _counts(data: bytes, subject: str, path: Path) -> list[tuple[Counter[str], int]]:
+    """Return of a subject the findings by severity and how many things were not examined, for each report on it."""
+    try:
+        return [
+            (Counter(str(one["severity"]) for one in each["report"]["findings"]), len(each["report"]["not_examined"]))
+            for each in from_json(data)["subjects"]
+            if each["identity"] == subject and each["report"] is not None
+        ]
+    except (ValueError, KeyError, TypeError) as error:
+        raise EvidenceError(
+            "is not an inspection of this version", where=str(path), do="weigh the model again"
+        ) from error
+
+
+def _declared(folder: Path, at: datetime) -> Openness | None:
+    """Return what the provider decided. Decisions that are dated after the ruling are none yet."""
     path = folder / OPENNESS_FILE
-    return load_openness(path) if path.exists() else None
+    if not path.exists():
+        return None
+    found = load_openness(path)
+    return None if in_future(found.date, at) else found
+
+
+_SAID_ONLY_WHEN_SO = ("reason_given", "risk_weighed")  # that nothing is written is no evidence, least of all of "no"
 
 
 def _components(inventory: Inventory) -> Iterator[tuple[Name, Fact | str]]:
     values, sources = openness_values(inventory), openness_sources(inventory)
     for key, source in sources.items():
         path = ("component", *key.split("."))
-        if key in values:
-            value = values[key]
+        value = values.get(key)
+        if value is None:
+            yield path, one_line(source, 300)
+        elif value is False and path[-1] in _SAID_ONLY_WHEN_SO:
+            what = "no reason (why)" if path[-1] == "reason_given" else "no risk (risk_weighed)"
+            yield path, one_line(f"{what} is written there ({source})", 300)
+        else:
             shown = ("yes" if value else "no") if isinstance(value, bool) else one_line(value, 200)
             yield path, Fact(value, shown, one_line(source, 300))
-        else:
-            yield path, one_line(source, 300)
 
 
 def _recourse(log: Path, at: datetime) -> Iterator[tuple[Name, Fact | str]]:
@@ -220,4 +274,9 @@ def _one(several: list[tuple[MadeElsewhere, ElsewhereResult]]) -> Fact | str:
 
 def _made(records: list[MadeElsewhere] | tuple[MadeElsewhere, ...]) -> datetime:
     """Return the age of the oldest: when the tool says that it was made, else when it was imported."""
-    return min(one.made_at or one.imported_at for one in records)
+    return min(_with_zone(one.made_at or one.imported_at) for one in records)
+
+
+def _with_zone(moment: datetime) -> datetime:
+    """Return a time that may lack its zone, as other tools write it: UTC is what most of them mean."""
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

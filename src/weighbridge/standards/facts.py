@@ -13,6 +13,7 @@ from weighbridge.standards.names import named
 
 Path = tuple[str, ...]
 CLOCK_SKEW = timedelta(minutes=5)  # a clock may be this far ahead before evidence counts as being of the future
+_EARLIEST_ZONE = timedelta(hours=14)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class Fact:
     """One piece of evidence. `shown` is its value in words, `source` where it is (a place in the dossier, a file).
 
     `made_at` None: it does not age (what a file holds). `made_elsewhere`: the tool that made it, when it was not this program.
+    `valid_until`: the last day on which it counts; None: it names none.
     """
 
     value: bool | int | float | str | datetime | Between
@@ -27,6 +29,7 @@ class Fact:
     source: str
     made_at: datetime | None = None
     made_elsewhere: str | None = None
+    valid_until: date | None = None
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,9 @@ class Facts:
             found = named(path)
             return self.absent.get(path) or (found.how if found else "no evidence")
         if fact.made_at is not None and fact.made_at > at + CLOCK_SKEW:
-            return f"it is dated {fact.made_at:%Y-%m-%d}, after the date of the ruling"
+            return f"it is dated {fact.made_at:%Y-%m-%d %H:%M}, after the time of the ruling ({at:%Y-%m-%d %H:%M})"
+        if fact.valid_until is not None and fact.valid_until < at.date():
+            return f"it was valid until {fact.valid_until}: renew it"
         if fact.made_at is not None and max_age is not None and at - fact.made_at > max_age:
             return f"it is of {fact.made_at:%Y-%m-%d}, older than the {max_age.days} days that this requirement allows: measure again"
         return fact
@@ -55,6 +60,16 @@ class Facts:
         """Return the same facts with one taken away."""
         known = {key: fact for key, fact in self.known.items() if key != path}
         return Facts(self.subject, self.dossier, known, self.absent, self.attested)
+
+
+def in_future(day: date, at: datetime) -> bool:
+    """Return whether a calendar day, which names no time zone, has begun nowhere on earth by `at` (UTC).
+
+    >>> noon = datetime(2026, 11, 26, 12)
+    >>> in_future(date(2026, 11, 27), noon), in_future(date(2026, 11, 28), noon)
+    (False, True)
+    """
+    return day > (at + CLOCK_SKEW + _EARLIEST_ZONE).date()
 
 
 def unknown_of(path: Path) -> Unknown:

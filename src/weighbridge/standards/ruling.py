@@ -16,7 +16,7 @@ from weighbridge.standards.cel.evaluation import Known, Value, evaluate, truth
 from weighbridge.standards.cel.explaining import deciding
 from weighbridge.standards.cel.syntax import Expression, Name, children, dotted, parse
 from weighbridge.standards.cel.values import Between, Unknown
-from weighbridge.standards.facts import CLOCK_SKEW, Fact, Facts, Path, Said, Testimony, unknown_of
+from weighbridge.standards.facts import Fact, Facts, Path, Said, Testimony, in_future, unknown_of
 from weighbridge.standards.names import named
 from weighbridge.standards.rulings import (
     Lacking,
@@ -312,11 +312,11 @@ def _not_evidence(asked: Attested, found: Testimony, one: Requirement, scope: _S
     if found.refused is not None:
         return found.refused
     today = scope.at.date()
-    if found.made_on > (scope.at + CLOCK_SKEW).date():
+    if in_future(found.made_on, scope.at):
         return f"it is dated {found.made_on}, after the date of the ruling"
     if found.valid_until is not None and found.valid_until < today:
         return f"it expired on {found.valid_until}"
-    days = asked.max_age_days or one.max_age_days
+    days = asked.max_age_days or one.max_age_days or (scope.max_age.days if scope.max_age else None)
     if days is not None and (today - found.made_on).days > days:
         return f"it is of {found.made_on}, older than the {days} days that this requirement allows"
     if found.said is Said.DONE and asked.independent and not found.independent:
