@@ -15,23 +15,22 @@ from tests.subject.gguf_writer import MODEL, gguf
 from tests.subject.hub_directory import make_directory
 from tests.subject.releases import CARD, PROSE, licensed, make_full_release, make_weights_only
 from tests.subject.test_licences import MIT
-from weighbridge.subject import components
+from weighbridge.subject import components, front_matter, release_files
 from weighbridge.subject.components import (
     ABOUT,
     LISTED_FILES,
     ComponentId,
     FoundComponents,
     Framework,
-    component_of_name,
     find_components,
     find_in,
     found_in_record,
-    front_matter,
-    prose_words,
 )
 from weighbridge.subject.demo import GEMMA3_270M, SMOLLM2
 from weighbridge.subject.directory import describe_directory
-from weighbridge.subject.licences import ContentKind
+from weighbridge.subject.front_matter import front_matter as read_front_matter
+from weighbridge.subject.licences import ContentKind, distinct_licences
+from weighbridge.subject.release_files import component_of_name, prose_words
 
 SUBJECT = "sha256:" + "1" * 64
 
@@ -124,6 +123,11 @@ def test_a_kind_of_content_may_have_its_own_licence_file(tmp_path: Path) -> None
         ("checkpoints/step_20/model.safetensors", ComponentId.PARAMETERS_INTERMEDIATE),
         ("training_args.bin", None),
         ("optimizer.bin", ComponentId.OPTIMIZER_STATE),
+        ("unet/diffusion_pytorch_model.safetensors", ComponentId.PARAMETERS_FINAL),
+        ("model.keras", ComponentId.PARAMETERS_FINAL),
+        ("model.pkl", ComponentId.PARAMETERS_FINAL),
+        ("label_encoder.pkl", None),
+        ("variables/variables.data-00000-of-00001", ComponentId.PARAMETERS_FINAL),
         ("tokenizer.model", ComponentId.TOKENIZER),
         ("tokenizer_config.json", None),
         ("tokenization_tiny.py", ComponentId.TOKENIZER),
@@ -200,9 +204,30 @@ def test_hostile_metadata_is_read_in_seconds() -> None:
     """However a metadata block is built, reading it ends soon."""
     for piece in ("[", "{", "a: ", "- ", "? ", "&a [", "'", "! ", "[a, ", "{a: ", "- - "):
         began = time.process_time()
-        front_matter("---\nlicense: mit\nb: " + piece * (200_000 // len(piece)) + "\n---\n")
-        front_matter("---\nb: " + piece * (60_000 // len(piece)) + "\n---\n")
+        read_front_matter("---\nlicense: mit\nb: " + piece * (200_000 // len(piece)) + "\n---\n")
+        read_front_matter("---\nb: " + piece * (60_000 // len(piece)) + "\n---\n")
         assert time.process_time() - began < 5, piece
+
+
+def test_metadata_whose_parts_stand_for_each_other_is_not_read() -> None:
+    """Merged aliases double with every line: forty lines would be more than any memory holds."""
+    lines = ["a0: &a0 {x: 1}", *(f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}" for n in range(1, 40))]
+    assert read_front_matter("---\nlicense: mit\n" + "\n".join(lines) + "\n---\n") == {}
+    assert read_front_matter("---\nname: R&D *and* more\n---\n") == {"name": "R&D *and* more"}
+
+
+@pytest.mark.parametrize("head", ["---\n", "---\r\n", "\ufeff---\n", "---  \n"])
+def test_a_metadata_block_may_begin_as_editors_write_it(head: str) -> None:
+    """Line ends, a byte-order mark and blanks behind the dashes do not hide a licence."""
+    end = "\r\n" if "\r" in head else "\n"
+    assert read_front_matter(f"{head}license: mit{end}---{end}# x") == {"license": "mit"}
+
+
+@pytest.mark.parametrize("name", ["GPL-3.0-only", "GPL-3.0-or-later"])
+def test_only_and_or_later_share_a_text(name: str) -> None:
+    """The text says neither, so the fuller name holds; the two names together contradict each other."""
+    assert distinct_licences(["GPL-3.0", name]) == distinct_licences([name, "GPL-3.0"]) == [name]
+    assert len(distinct_licences(["GPL-3.0-only", "GPL-3.0-or-later"])) == 2
 
 
 def test_a_record_with_anything_taken_out_is_refused(tmp_path: Path) -> None:
@@ -233,7 +258,7 @@ def test_a_licence_is_not_told_of_more_code_than_is_looked_into(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file that was not read may name another licence, so none is known; rows of data name none, and theirs is known."""
-    monkeypatch.setattr(components, "MAX_FILES_READ", 3)
+    monkeypatch.setattr(release_files, "MAX_FILES_READ", 3)
     root = make_full_release(tmp_path / "m")
     for number in range(5):
         (root / f"train_{number}.py").write_text("# SPDX-License-Identifier: MIT\nx = 1\n")
@@ -286,7 +311,7 @@ def test_words_are_counted_without_code_headings_and_placeholders() -> None:
     """What makes a document is its sentences."""
     assert prose_words(CARD) == prose_words(PROSE)
     assert prose_words("# Title\n```\nmany words of code\n```\n<!-- words unseen --> https://example.org/words") == 0
-    assert front_matter("no block") == {}
+    assert read_front_matter("no block") == {}
 
 
 def test_no_files_are_no_components() -> None:
@@ -296,4 +321,5 @@ def test_no_files_are_no_components() -> None:
 
 def test_the_examples_run() -> None:
     """What the docstrings show is what happens."""
-    assert doctest.testmod(components).failed == 0
+    for module in (components, front_matter, release_files):
+        assert doctest.testmod(module).failed == 0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import doctest
+import re
+import time
 from itertools import product
 
 import pytest
@@ -10,7 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weighbridge.subject import licences
-from weighbridge.subject.licences import ContentKind, judge, known_ids, licence_id, recognise_text, same_licence
+from weighbridge.subject.licences import (
+    ContentKind,
+    judge,
+    known_ids,
+    licence_id,
+    recognise_text,
+    same_licence,
+    spdx_expression,
+)
 
 CODE, DATA, DOCUMENT = ContentKind
 MIT = """\
@@ -28,6 +38,21 @@ THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLI
 FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER
 LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN
 THE SOFTWARE.
+"""
+
+
+ISC = """\
+ISC License
+
+Copyright (c) 2026, Somebody
+
+Permission to use, copy, modify, and/or distribute this software for any purpose with or without fee is hereby granted, provided that the above
+copyright notice and this permission notice appear in all copies.
+
+THE SOFTWARE IS PROVIDED "AS IS" AND THE AUTHOR DISCLAIMS ALL WARRANTIES WITH REGARD TO THIS SOFTWARE INCLUDING ALL IMPLIED WARRANTIES OF
+MERCHANTABILITY AND FITNESS. IN NO EVENT SHALL THE AUTHOR BE LIABLE FOR ANY SPECIAL, DIRECT, INDIRECT, OR CONSEQUENTIAL DAMAGES OR ANY DAMAGES
+WHATSOEVER RESULTING FROM LOSS OF USE, DATA OR PROFITS, WHETHER IN AN ACTION OF CONTRACT, NEGLIGENCE OR OTHER TORTIOUS ACTION, ARISING OUT OF OR IN
+CONNECTION WITH THE USE OR PERFORMANCE OF THIS SOFTWARE.
 """
 
 
@@ -162,6 +187,43 @@ def test_a_licence_text_is_recognised_word_for_word() -> None:
     assert recognise_text(MIT.replace("without restriction", "for research")) is None
     assert recognise_text(MIT + "\nNobody may use the Software for money. " * 10) is None
     assert recognise_text("Apache License") is None
+    assert recognise_text(ISC) == "ISC"
+    assert recognise_text(ISC.replace("with or without fee", "without fee")) is None
+
+
+def test_a_text_of_many_false_beginnings_is_read_in_no_time() -> None:
+    """Whatever repeats a licence's first words is told apart soon."""
+    began = time.process_time()
+    for beginning in (
+        "gnu general public license version 3 29 june ",
+        "permission to use copy modify and or distribute this ",
+    ):
+        assert recognise_text(beginning * 2_000) is None
+    assert time.process_time() - began < 1
+
+
+@given(st.text(max_size=60))
+def test_any_name_has_an_spdx_expression(name: str) -> None:
+    """Whatever a file names as its licence comes out in the signs that an expression may have."""
+    assert re.fullmatch(r"[A-Za-z0-9.:+()\- ]+", spdx_expression(name))
+
+
+@pytest.mark.parametrize(
+    ("name", "expression"),
+    [
+        ("cc-by-nc-4.0", "CC-BY-NC-4.0"),
+        ("gpl-3.0", "GPL-3.0"),
+        ("odbl", "ODbL-1.0"),
+        ("bsd", "LicenseRef-bsd"),  # a family, not a licence
+        ("LicenseRef-ours", "LicenseRef-ours"),
+        ("(MIT OR ISC) AND Zlib", "(MIT OR ISC) AND Zlib"),
+        ("Gemma Terms of Use", "LicenseRef-Gemma-Terms-of-Use"),
+        ("  ", "LicenseRef-unnamed"),
+    ],
+)
+def test_names_become_spdx_expressions(name: str, expression: str) -> None:
+    """What has an id gets it, what has none is written as SPDX asks, and no family is taken for one of its licences."""
+    assert spdx_expression(name) == expression
 
 
 def test_terms_that_are_not_open_are_recognised_by_their_heading() -> None:

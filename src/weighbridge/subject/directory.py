@@ -12,16 +12,17 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from weighbridge.errors import SubjectError, UsageError
+from weighbridge.subject.front_matter import MAX_LENGTH, front_matter
 from weighbridge.subject.magic import is_lfs_pointer
 from weighbridge.subject.manifest import Progress, hash_files
 from weighbridge.subject.model import Component, FoundFile, Subject, SubjectKind
 from weighbridge.subject.model_files import model_files
+from weighbridge.subject.release_files import WEIGHT_SUFFIXES
 from weighbridge.subject.roots import root_of
 from weighbridge.subject.safetensors_file import SafetensorsFile, read_safetensors
 from weighbridge.subject.shown import shown
 
 MAX_JSON_BYTES = 32 << 20  # indexes of the largest models have some 10 MB
-MAX_FRONT_MATTER_BYTES = 1 << 16
 NEEDED = "a model directory holds config.json, a tokenizer, and model*.safetensors or pytorch_model*.bin"
 
 # The loader's own order: the first of these that is there names the weights.
@@ -30,19 +31,6 @@ _WEIGHTS = (
     "model.safetensors.index.json",
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
-)
-_WEIGHT_SUFFIXES = (
-    ".safetensors",
-    ".bin",
-    ".pt",
-    ".pth",
-    ".ckpt",
-    ".msgpack",
-    ".h5",
-    ".onnx",
-    ".npz",
-    ".gguf",
-    ".pdparams",
 )
 _TRAINING_STATE = ("training_args", "optimizer", "scheduler", "rng_state", "trainer_state", "scaler")
 _TOKENIZER_STEMS = (
@@ -80,19 +68,19 @@ def describe_directory(root: Path, *, reference: str, progress: Progress | None 
         raise SubjectError("a model without a tokenizer", where=str(root), do="add its tokenizer files")
     headers = _check_weights(root, files, weights)
     found = hash_files(files, progress)
-    front_matter = _front_matter(files.get("README.md"))
+    card = _card(files.get("README.md"))
     has_template = _has_chat_template(files, tokenizer_config)
     return Subject(
         kind=SubjectKind.HF_DIRECTORY,
         reference=reference,
         label=_label(root),
         digest=root_of({file.path: file.digest for file in found}),
-        components=_components(found, front_matter),
+        components=_components(found, card),
         architecture=_text(config.get("model_type")) or _text(_first(config.get("architectures"))),
         parameters=sum(sum(header.elements.values()) for header in headers) if headers else None,
         quantisation=_quantisation(config, headers),
         chat_template=has_template,
-        notes=_notes(files, config, front_matter, weights, has_template),
+        notes=_notes(files, config, card, weights, has_template),
     )
 
 
@@ -117,10 +105,10 @@ def _no_model(root: Path, top: set[str]) -> UsageError | SubjectError:
             "an image pipeline, not a language model", where=where, do="name a language model's directory"
         )
     if "config.json" in top:
-        others = sorted(name for name in top if name.endswith(_WEIGHT_SUFFIXES))
+        others = sorted(name for name in top if name.endswith(WEIGHT_SUFFIXES))
         held = f": only {', '.join(shown(name) for name in others[:3])}" if others else ""
         return SubjectError(f"config.json without weights that can be loaded{held}", where=where, do=NEEDED)
-    if any(name.endswith(_WEIGHT_SUFFIXES) for name in top):
+    if any(name.endswith(WEIGHT_SUFFIXES) for name in top):
         return SubjectError("weights without config.json", where=where, do=NEEDED)
     return UsageError("no model in this directory", where=where, do=NEEDED)
 
@@ -211,34 +199,25 @@ def _has_chat_template(files: Mapping[str, Path], tokenizer_config: Mapping[str,
     return bool(tokenizer_config.get("chat_template"))
 
 
-def _front_matter(readme: Path | None) -> dict[str, Any]:
-    """Return the metadata block at the head of a model card; empty when there is none that can be read."""
+def _card(readme: Path | None) -> dict[str, Any]:
+    """Return the metadata at the head of a model card; empty when there is none that can be read."""
     if readme is None:
         return {}
     with readme.open("rb") as file:
-        text = file.read(MAX_FRONT_MATTER_BYTES).decode("utf-8", errors="replace").replace("\r\n", "\n")
-    if not text.startswith("---\n") or (end := text.find("\n---", 3)) < 0:
-        return {}
-    import yaml
-
-    try:
-        value = yaml.safe_load(text[4:end])
-    except (yaml.YAMLError, RecursionError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}
+        return front_matter(file.read(4 * MAX_LENGTH).decode("utf-8", errors="replace"))
 
 
-def _licence(front_matter: Mapping[str, Any]) -> str | None:
+def _licence(card: Mapping[str, Any]) -> str | None:
     """Return the licence that the model card names. Hub cards write "other" beside the licence's own name."""
-    named = _text(_first(front_matter.get("license")))
+    named = _text(_first(card.get("license")))
     if named in (None, "other"):
-        return _text(front_matter.get("license_name")) or named
+        return _text(card.get("license_name")) or named
     return named
 
 
-def _components(found: tuple[FoundFile, ...], front_matter: Mapping[str, Any]) -> tuple[Component, ...]:
+def _components(found: tuple[FoundFile, ...], card: Mapping[str, Any]) -> tuple[Component, ...]:
     """Return the files by what they are. The card's licence is the model's: weights, tokenizer and configuration carry it."""
-    licence = _licence(front_matter)
+    licence = _licence(card)
     return tuple(
         Component(name=name, files=files, licence=licence if name in _COMPONENTS[:3] else None)
         for name in _COMPONENTS
@@ -256,7 +235,7 @@ def _component(name: str) -> str:
     base, suffix = path.name, path.suffix
     if base.startswith(_TRAINING_STATE):
         return "other"
-    if suffix in _WEIGHT_SUFFIXES or base.endswith(".index.json"):
+    if suffix in WEIGHT_SUFFIXES or base.endswith(".index.json"):
         return "model parameters"
     if base.startswith(_LICENCE_STEMS):
         return "licence"
@@ -295,12 +274,12 @@ def _quantisation(config: Mapping[str, Any], headers: list[SafetensorsFile]) -> 
 def _notes(
     files: Mapping[str, Path],
     config: Mapping[str, Any],
-    front_matter: Mapping[str, Any],
+    card: Mapping[str, Any],
     weights: str,
     has_template: bool,
 ) -> tuple[str, ...]:
     notes = []
-    bases = front_matter.get("base_model")
+    bases = card.get("base_model")
     named = [_text(base) for base in (bases if isinstance(bases, list) else [bases])]
     if any(named):
         notes.append(f"made from {', '.join(base for base in named if base)}, as its card says")

@@ -23,6 +23,8 @@ MAX_NESTING = 20
 MAX_TEXT_BYTES = 1 << 17  # the longest known licence has some 35 KB
 UNLICENSED = "unlicensed"  # the framework's own word for a component without a licence
 _MAX_OTHER_WORDS = 40  # a title, and who holds the copyright
+_MAX_BEGINNINGS = 20  # of one licence in a text; beyond that it is no licence
+_EXPRESSION = re.compile(r"LicenseRef-[A-Za-z0-9.-]+|[A-Za-z0-9.:+()-]+(?: (?:AND|OR|WITH) [A-Za-z0-9.:+()-]+)+")
 _NO_LICENCE = frozenset({UNLICENSED, "none", "all rights reserved", "proprietary"})
 
 
@@ -63,7 +65,7 @@ class _Lists:
     any_kind: frozenset[str]
     not_open: tuple[tuple[tuple[str, ...], str], ...]
     aliases: Mapping[str, str]
-    texts: Mapping[str, tuple[tuple[tuple[str, ...], int, str], ...]]
+    texts: Mapping[str, tuple[tuple[str, int, str], ...]]
 
 
 def judge(name: str, kind: ContentKind) -> Judgement:
@@ -97,13 +99,39 @@ def same_licence(first: str, second: str) -> bool:
     return licence_id(first).lower() == licence_id(second).lower()
 
 
+def distinct_licences(names: Iterable[str]) -> list[str]:
+    """Return the licences that differ. "Only" and "or later" have the same text, so a text does not contradict either; the fuller name stands.
+
+    >>> distinct_licences(["GPL-3.0", "gpl-3.0-or-later"]), distinct_licences(["MIT", "mit", "ISC"])
+    (['GPL-3.0-or-later'], ['MIT', 'ISC'])
+    """
+    found: dict[str, None] = dict.fromkeys(licence_id(name) for name in names)
+    return [name for name in found if f"{name}-only" not in found and f"{name}-or-later" not in found]
+
+
+def spdx_expression(name: str) -> str:
+    """Return the SPDX expression for a licence's name, an expression or as a hub writes it; `LicenseRef-...` for what has no id, as SPDX asks.
+
+    >>> spdx_expression("apache-2.0"), spdx_expression("llama3.1"), spdx_expression("mit OR apache-2.0")
+    ('Apache-2.0', 'LicenseRef-llama3.1', 'MIT OR Apache-2.0')
+    """
+    lists = _lists()
+    plain = " ".join(name.split())
+    known = lists.aliases.get(plain.lower()) or lists.ids.get(plain.lower())
+    if known is not None:
+        return known
+    if len(plain) <= MAX_NAME_LENGTH and _EXPRESSION.fullmatch(plain):
+        return re.sub(r"[^\s()]+", lambda word: lists.ids.get(word[0].lower(), word[0]), plain)
+    return "LicenseRef-" + (re.sub(r"[^A-Za-z0-9.-]+", "-", plain).strip("-")[:60] or "unnamed")
+
+
 def recognise_text(text: str) -> str | None:
     """Return the id of the licence that `text` is, word for word; None for any other text.
 
     Only titles and names of holders, some 40 words, may stand beside it: a licence with an added condition is another licence. Terms that
     are known not to be open are recognised by their headings, since nothing follows from them but that.
     """
-    words = re.findall(r"[a-z0-9]+", text[:MAX_TEXT_BYTES].lower())
+    words = " ".join(re.findall(r"[a-z0-9]+", text[:MAX_TEXT_BYTES].lower()))
     if len(text) > MAX_TEXT_BYTES:
         return _not_open_heading(words)
     for name, spans in _lists().texts.items():
@@ -113,13 +141,13 @@ def recognise_text(text: str) -> str | None:
         for span in spans[1:]:
             shorter = _without(left, span)
             left = left if shorter is None else shorter
-        if len(left) <= _MAX_OTHER_WORDS:
+        if len(left.split()) <= _MAX_OTHER_WORDS:
             return name
     return _not_open_heading(words)
 
 
-def _not_open_heading(words: list[str]) -> str | None:
-    head = " ".join(words[:40])
+def _not_open_heading(words: str) -> str | None:
+    head = " ".join(words[:2_000].split()[:40])
     for pattern, name in (
         (r"\bllama (\d+(?: \d+)?) (?:version release date|community license)", "llama{}"),
         (r"\bgemma terms of use\b", "gemma"),
@@ -131,13 +159,17 @@ def _not_open_heading(words: list[str]) -> str | None:
     return None
 
 
-def _without(words: list[str], span: tuple[tuple[str, ...], int, str]) -> list[str] | None:
+def _without(words: str, span: tuple[str, int, str]) -> str | None:
+    """Return `words` (joined by a space) without the span, or None where it is not among them."""
     begins, count, sha256 = span
-    for at in range(len(words) - count + 1):
-        if words[at] == begins[0] and tuple(words[at : at + len(begins)]) == begins:
-            inside = " ".join(words[at : at + count])
-            if hashlib.sha256(inside.encode()).hexdigest() == sha256:
-                return words[:at] + words[at + count :]
+    at = -1
+    for _ in range(_MAX_BEGINNINGS):
+        at = words.find(begins, at + 1)
+        if at < 0:
+            break
+        inside = words[at:].split(" ", count)[:count]
+        if words[at - 1 : at] in ("", " ") and hashlib.sha256(" ".join(inside).encode()).hexdigest() == sha256:
+            return words[:at] + words[at + len(" ".join(inside)) + 1 :]
     return None
 
 
@@ -302,6 +334,6 @@ def _marked(entry: Mapping[str, str]) -> str:
     return entry["why"] + (" (not checked)" if entry["provenance"] == "not checked" else "")
 
 
-def _spans(spans: list[dict[str, Any]]) -> Iterator[tuple[tuple[str, ...], int, str]]:
+def _spans(spans: list[dict[str, Any]]) -> Iterator[tuple[str, int, str]]:
     for span in spans:
-        yield tuple(span["begins"].split()), span["words"], span["sha256"]
+        yield span["begins"], span["words"], span["sha256"]

@@ -148,13 +148,15 @@ def _secrets(mine: Gathered, other: Gathered | None) -> None:
 
 
 def _licences(mine: Gathered, other: Gathered | None) -> None:
-    from weighbridge.probes.checkpoint.components import find_components
+    from weighbridge.probes.checkpoint.components import components_of, look_into
     from weighbridge.probes.checkpoint.licences import examine_licences
 
-    licences, findings = examine_licences(mine.parts)
+    files = [file.examined for file in mine.files]
+    release = look_into(files, mine.listing.files, {file.name for file in mine.files if file.passed is None})
+    licences, findings = examine_licences(files, release)
     mine.findings += findings
     mine.report.licences = [asdict(licence) for licence in licences]
-    mine.report.components = [asdict(component) for component in find_components(mine.parts, licences)]
+    mine.report.components = [asdict(component) for component in components_of(release)]
 
 
 def _weights(mine: Gathered, other: Gathered | None) -> None:
