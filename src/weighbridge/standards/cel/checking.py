@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from weighbridge.standards.cel.evaluation import FUNCTIONS
+from weighbridge.standards.cel.evaluation import FUNCTIONS, MAX_STEPS
 from weighbridge.standards.cel.syntax import (
     RELATIONS,
     Call,
@@ -89,6 +89,8 @@ def compiled(text: str, names: Names, elsewhere: Names | None = None) -> tuple[E
         expression = parse(text)
     except CelError as error:
         return None, [error]
+    if expression.steps > MAX_STEPS:
+        return expression, [CelError(f"may take more than {MAX_STEPS:,} steps: shorten its lists", 0)]
     checker = _Checker(names, elsewhere)
     kind = checker.kind(expression.root, {})
     if kind not in (Kind.TRUTH, Kind.ANY) and not checker.problems:

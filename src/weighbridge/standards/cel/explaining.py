@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from weighbridge.standards.cel.evaluation import Known, evaluate, truth
 from weighbridge.standards.cel.syntax import Call, Expression, Node
 from weighbridge.standards.cel.values import Unknown
@@ -41,4 +43,4 @@ def _collect(expression: Expression, node: Node, known: Known, parts: dict[str, 
 
 
 def _value(expression: Expression, node: Node, known: Known) -> bool | Unknown:
-    return truth(evaluate(Expression(expression.text, node, expression.spans), known))
+    return truth(evaluate(replace(expression, root=node), known))

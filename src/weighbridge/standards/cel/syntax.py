@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -98,11 +98,12 @@ Node: TypeAlias = Literal | Name | Call | Items | Macro
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """An expression's text and tree. `spans` gives each node's part of the text by the node's identity."""
+    """An expression's text and tree. `spans` gives each node's part of the text by the node's identity; `steps` is `most_steps` of it."""
 
     text: str
     root: Node
     spans: dict[int, tuple[int, int]]
+    steps: int
 
     def source(self, node: Node) -> str:
         """Return the part of the text that `node` was read from."""
@@ -131,7 +132,7 @@ def parse(text: str) -> Expression:
     parser.expect_end()
     if _height(root) > MAX_HEIGHT:
         raise CelError(f"more than {MAX_HEIGHT} operations inside each other", 0)
-    return Expression(text, root, parser.spans)
+    return Expression(text, root, parser.spans, most_steps(root))
 
 
 def children(node: Node) -> tuple[Node, ...]:
@@ -143,6 +144,69 @@ def children(node: Node) -> tuple[Node, ...]:
     if isinstance(node, Macro):
         return (node.over, node.body, *((node.transform,) if node.transform else ()))
     return ()
+
+
+@dataclass(frozen=True, slots=True)
+class _List:
+    """How large a list can be at most: its length, and what its items are (None: no lists)."""
+
+    length: int
+    item: _List | None
+
+    @property
+    def size(self) -> int:
+        """How many things there are in it, however deep."""
+        return self.length * (1 + (self.item.size if self.item else 0))
+
+
+def most_steps(root: Node) -> int:
+    """Return how many steps an expression can take at most, whatever the evidence is: lists are only what an expression writes.
+
+    A bound on the steps really taken would depend on the evidence: with less of it there are fewer, and a condition that was stopped
+    might come to its end.
+
+    >>> most_steps(parse("a < 1").root), most_steps(parse("[1, 2, 3].all(x, x < a)").root)
+    (3, 14)
+    """
+    return _cost(root, {})[0]
+
+
+def _cost(node: Node, variables: Mapping[str, _List | None]) -> tuple[int, _List | None]:
+    if isinstance(node, Literal):
+        return 1, None
+    if isinstance(node, Name):
+        return 1, variables.get(node.path[0])
+    if isinstance(node, Macro):
+        return _cost_of_macro(node, variables)
+    parts = [_cost(child, variables) for child in children(node)]
+    steps, lists = 1 + sum(one for one, _ in parts), [one for _, one in parts]
+    if isinstance(node, Items):
+        return steps, _List(len(lists), _larger(lists))
+    if node.function == "?:":
+        return steps, _larger(lists[1:])
+    if node.function == "[]":
+        return steps, lists[0].item if lists[0] else None
+    steps += sum(one.size for one in lists if one)  # compared, searched, joined
+    if node.function == "+" and (there := [one for one in lists if one]):
+        return steps, _List(sum(one.length for one in there), _larger([one.item for one in there]))
+    return steps, None
+
+
+def _cost_of_macro(node: Macro, variables: Mapping[str, _List | None]) -> tuple[int, _List | None]:
+    steps, over = _cost(node.over, variables)
+    length, inner = (over.length if over else 1), {**variables, node.variable: over.item if over else None}
+    body, made = _cost(node.body, inner)
+    transform = 0
+    if node.transform is not None:
+        transform, made = _cost(node.transform, inner)
+    result = over if node.macro == "filter" else _List(length, made) if node.macro == "map" else None
+    return 1 + steps + length * (body + transform), result
+
+
+def _larger(lists: Iterable[_List | None]) -> _List | None:
+    """Return a list that is as large as the largest of these in each way."""
+    there = [one for one in lists if one is not None]
+    return _List(max(one.length for one in there), _larger([one.item for one in there])) if there else None
 
 
 def _height(root: Node) -> int:
