@@ -7,15 +7,49 @@ nothing follows them. The head file and an anchor kept elsewhere find that (`log
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Protocol
 
 from pydantic import ValidationError
 
 from weighbridge.digests import digest_bytes
 from weighbridge.errors import EvidenceError, UsageError, WeighbridgeError
-from weighbridge.recourse.entries import ENTRY, Begun, Entry, Erased, Linked, Opened, Outcome, Responded
+from weighbridge.recourse.entries import ENTRY, Entry, Erased, Linked, Opened, Outcome, Responded
 
 MAX_LINE_BYTES = 512 * 1024
+RESTORE = "restore the log from a copy: entries are never changed, only added"
+
+
+class Link(Protocol):
+    """What any hash-chained log's entry has: which log, which place in it, when it was written."""
+
+    @property
+    def log(self) -> str: ...
+    @property
+    def number(self) -> int: ...
+    @property
+    def at(self) -> datetime: ...
+
+
+def link_problem(entry: Link, previous: str | None, last: Link | None, head: str | None, place: int) -> str | None:
+    """Return why `entry` does not follow from `last`, None when it does. Any log that is chained by digests is held to this.
+
+    `previous` is the digest that `entry` names as the one before it (None: it names none, as the first does), `head` the digest of
+    `last`'s line, and `place` how many entries there are before.
+    """
+    if entry.number != place:
+        return f"entry {entry.number} stands where entry {place} belongs"
+    if (previous is None) != (last is None):
+        return "a log begins with its first entry, and with no other"
+    if last is None:
+        return None
+    if entry.log != last.log:
+        return "this entry is of another log"
+    if previous != head:
+        return "the entry before this one was changed, removed or put elsewhere"
+    if entry.at < last.at:
+        return "this entry is older than the one before it"
+    return None
 
 
 @dataclass
@@ -46,20 +80,11 @@ class Chain:
             self._open[entry.case] = False
 
     def _problem(self, entry: Entry) -> tuple[str, str] | None:
-        restore = "restore the log from a copy: entries are never changed, only added"
-        if entry.number != len(self.entries):
-            return f"entry {entry.number} stands where entry {len(self.entries)} belongs", restore
-        if isinstance(entry, Begun) != (not self.entries):
-            return "a log begins with its first entry, and with no other", restore
-        if not isinstance(entry, Linked):
-            return None
-        last = self.entries[-1]
-        if entry.log != last.log:
-            return "this entry is of another log", restore
-        if entry.previous != self.head:
-            return "the entry before this one was changed, removed or put elsewhere", restore
-        if entry.at < last.at:
-            return "this entry is older than the one before it", restore
+        last = self.entries[-1] if self.entries else None
+        previous = entry.previous if isinstance(entry, Linked) else None
+        problem = link_problem(entry, previous, last, self.head if last else None, len(self.entries))
+        if problem is not None:
+            return problem, RESTORE
         return self._case_problem(entry)
 
     def _case_problem(self, entry: Entry) -> tuple[str, str] | None:
@@ -98,14 +123,13 @@ def read_chain(data: bytes, where: str) -> Chain:
 
 
 def _entry(line: bytes, where: str) -> Entry:
-    restore = "restore the log from a copy: entries are never changed, only added"
     if len(line) > MAX_LINE_BYTES:
-        raise EvidenceError(f"longer than the {MAX_LINE_BYTES:,} bytes of an entry", where=where, do=restore)
+        raise EvidenceError(f"longer than the {MAX_LINE_BYTES:,} bytes of an entry", where=where, do=RESTORE)
     try:
         entry = ENTRY.validate_json(line)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        raise EvidenceError(f"not an entry ({first['msg']})", where=where, do=restore) from None
+        raise EvidenceError(f"not an entry ({first['msg']})", where=where, do=RESTORE) from None
     if entry.canonical() != line:
-        raise EvidenceError("this entry is not as it was written", where=where, do=restore)
+        raise EvidenceError("this entry is not as it was written", where=where, do=RESTORE)
     return entry
