@@ -286,7 +286,9 @@ def test_levels_are_cumulative_and_the_highest_that_is_met_is_reached() -> None:
 
 def test_a_standard_that_does_not_apply_is_not_applicable_whole() -> None:
     found = rule(
-        standard(requirement(), when='context.sector == "government"', levels=(Level(id="l", title="L", requires=()),)),
+        standard(
+            requirement(), when='context.sector == "government"', levels=(Level(id="l", title="L", requires=("one",)),)
+        ),
         facts({"subject.has_digest": True}),
         {"sector": "private"},
         at=NOW,
@@ -358,6 +360,8 @@ def standards(draw: st.DrawFn) -> Standard:
     made = [requirement(f"r{number}", **fields) for number, fields in enumerate(given_requirements)]
     names = [one.id for one in made]
     levels = draw(st.lists(st.lists(st.sampled_from(names), max_size=3), max_size=3))
+    if levels:
+        levels[-1] = [*levels[-1], *(name for name in names if not any(name in of for of in levels))]
     return standard(
         *made,
         when=draw(st.sampled_from(_WHENS)),

@@ -28,6 +28,7 @@ _LINE_LENGTH = 110
 
 # What is expected, in the words of a person, by pydantic's name of the error.
 _EXPECTED = {
+    "string_too_long": "must have at most {max_length} characters",
     "string_type": "must be text",
     "int_type": "must be a whole number",
     "int_from_float": "must be a whole number",
@@ -95,8 +96,12 @@ class TypedFile(Generic[Model]):
             # Through JSON, since pydantic's strict mode takes enumerations from text there, and numbers never from text.
             found = self.model.model_validate_json(json.dumps(plain), strict=True)
         except ValidationError as error:
-            for fault in error.errors(include_url=False):
+            faults = error.errors(include_url=False)
+            within = {fault["loc"][:depth] for fault in faults for depth in range(len(fault["loc"]))}
+            for fault in faults:
                 location = fault["loc"]
+                if fault["type"] == "too_short" and location in within:
+                    continue  # there are some, and what is wrong with them is told
                 problems.setdefault(_place(location), _explain(fault["type"], location, fault, self.model))
             raise self.refused(problems, where, lines) from None
         if problems:
@@ -220,10 +225,23 @@ def _parse_yaml(text: str, where: str, problem: Callable[..., TypedFileError]) -
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "YAML"
-        raise problem([f"{place}: {error.problem or error.context or 'not valid YAML'}"], where=where) from None
+        raise problem([f"{place}: {_of_yaml(error, text)}"], where=where) from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         what = "nested too deeply" if isinstance(error, RecursionError) else " ".join(str(error).split())
         raise problem([what], where=where) from None
+
+
+def _of_yaml(error: Any, text: str) -> str:
+    """Return what is wrong with YAML, in words, where the library's own say little."""
+    what, mark = str(error.problem or error.context or "not valid YAML"), error.problem_mark
+    line = text.splitlines()[mark.line : mark.line + 1] if mark else []
+    if "cannot start any token" in what and line and "\t" in line[0]:
+        return "a tab: YAML indents with spaces only"
+    if "tag:yaml.org,2002:merge" in what:
+        return "<< is not read here: write the keys out"
+    if "could not determine a constructor for the tag" in what:
+        return f"{what}: write plain values"
+    return what
 
 
 def _fast_loader() -> Any:
@@ -258,6 +276,10 @@ def _place(location: tuple[str | int, ...]) -> str:
 
 def _explain(kind: str, location: tuple[str | int, ...], fault: Mapping[str, Any], whole: type[BaseModel]) -> str:
     """Return one problem in words."""
+    if kind == "missing":
+        return "is missing"
+    if kind in ("too_short", "string_too_short"):
+        return "must not be empty"
     if kind == "extra_forbidden":
         return "unknown key" + _suggest_key(location, whole)
     if kind == "value_error":

@@ -36,27 +36,34 @@ def declare(
     sector: str | None = None,
     others: Iterable[str] = (),
 ) -> Declaration:
-    """Return the context of a ruling. `others` are `NAME=VALUE`. Raises `UsageError` for what is no declaration.
+    """Return the context of a ruling. `others` are `NAME=VALUE`, of any declaration. Raises `UsageError` for what is none.
 
     >>> declare(release="Open Access", sector="gov", others=["eu_market=yes"])
     {'release': 'open', 'sector': 'government', 'eu_market': True}
     """
+    given_as: dict[str, str | None] = {"release": release, "model_type": model_type, "use": use, "sector": sector}
+    pairs: list[tuple[str, str | bool | float]] = []
+    for pair in others:
+        name, value = _pair(pair)
+        if name not in given_as:
+            pairs.append((name, value))
+        elif given_as[name] is not None:
+            raise UsageError("is declared twice", where=shown(pair), do=f"declare {name} once")
+        else:
+            given_as[name] = str(value)
     context: Declaration = {}
     for name, given, words in (
-        ("release", release, RELEASES),
-        ("model_type", model_type, MODEL_TYPES),
-        ("sector", sector, SECTORS),
+        ("release", given_as["release"], RELEASES),
+        ("model_type", given_as["model_type"], MODEL_TYPES),
+        ("sector", given_as["sector"], SECTORS),
     ):
         if given is not None:
             context[name] = _word(name, given, words)
-    if use is not None:
-        found = find_use(use)
+    if (chosen := given_as["use"]) is not None:
+        found = find_use(chosen)
         context["use"] = found.id
         context |= declared_by(found)
-    for pair in others:
-        name, value = _pair(pair)
-        context[name] = value
-    return context
+    return context | dict(pairs)
 
 
 def _word(name: str, given: str, words: Mapping[str, str]) -> str:
@@ -73,6 +80,8 @@ def _word(name: str, given: str, words: Mapping[str, str]) -> str:
 def _pair(pair: str) -> tuple[str, str | bool | float]:
     name, sign, text = pair.partition("=")
     name, text = name.strip(), text.strip()
+    if sign and name in ("release", "model_type", "use", "sector"):
+        return name, text
     if not sign or name not in DECLARATIONS:
         close = difflib.get_close_matches(name, DECLARATIONS, n=1, cutoff=0.5)
         meant = f"did you mean {close[0]}? " if close else ""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from functools import cache, partial
 from importlib.resources import files
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from weighbridge.errors import StandardError, UsageError
 from weighbridge.protocol.typed_files import Lines, TypedFile, is_toml, lines_of
@@ -68,22 +71,67 @@ def parse_standard(text: str, where: str) -> Standard:
     kind = _kind()
     data = kind.parse(text, where)
     lines: Lines = dict if is_toml(text, where) else partial(lines_of, text)
-    standard = kind.check(data, where=where, lines=lines)
-    problems = dict(_conditions(standard))
-    if problems:
-        raise kind.refused(problems, where, lines)
-    return standard
+    problems: dict[str, str] = {}
+    wrong: StandardError | None = None
+    try:
+        standard = kind.check(data, where=where, lines=lines)
+        problems |= _undeclared(standard)
+    except StandardError as error:
+        wrong = error
+    written = _written(data) if wrong else standard.conditions()
+    problems |= dict(islice(_conditions(written), _MAX_TOLD))
+    if not wrong and not problems:
+        return standard
+    told = [*(wrong.problems if wrong else ()), *(kind.refused(problems, where, lines).problems if problems else ())]
+    raise StandardError(sorted(told, key=_line), where=where)
 
 
-def _conditions(standard: Standard) -> Iterator[tuple[str, str]]:
-    """Yield what is wrong with the conditions of a standard, and with the names that it reads, by place."""
-    if standard.level_asked and declared().find(("context", standard.level_asked)) is None:
-        yield "level_asked", f"there is no declaration called {standard.level_asked}"
-    for place, text, only_declared in standard.conditions():
+_MAX_TOLD = 100  # conditions of which is told what is wrong
+_MAX_OF_ONE = 10
+
+
+def _line(problem: str) -> int:
+    """Return the line that a problem begins with; 0 when it names none, which is told first."""
+    found = re.match(r"line (\d+)", problem)
+    return int(found[1]) if found else 0
+
+
+def _undeclared(standard: Standard) -> dict[str, str]:
+    """Return what is wrong with `level_asked`: nothing could ask for a level of the standard by it."""
+    if standard.level_asked is None:
+        return {}
+    found = declared().find(("context", standard.level_asked))
+    if found is None:
+        return {"level_asked": f"there is no declaration called {standard.level_asked}"}
+    levels = [one.id for one in standard.levels]
+    if not levels:
+        return {"level_asked": "there are no levels to ask for"}
+    if found.values and not found.values & set(levels):
+        words = ", ".join(sorted(found.values))
+        return {"level_asked": f"no level can be asked for by {standard.level_asked}, which is one of {words}"}
+    return {}
+
+
+def _written(data: Any) -> Iterator[tuple[str, str, bool]]:
+    """Yield the conditions of a file that is no standard yet, as `Standard.conditions` does, so that all problems come at once."""
+    if not isinstance(data, dict):
+        return
+    requirements = data.get("requirements")
+    for number, one in enumerate(requirements if isinstance(requirements, list) else ()):
+        if isinstance(one, dict):
+            for field in ("when", "condition", "partly"):
+                if isinstance(one.get(field), str) and one[field].strip():
+                    yield f"requirements[{number}].{field}", one[field].strip(), field == "when"
+
+
+def _conditions(conditions: Iterable[tuple[str, str, bool]]) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with conditions, and with the names that they read, by place."""
+    for place, text, only_declared in conditions:
         names, elsewhere = (declared(), readable()) if only_declared else (readable(), None)
         _, problems = compiled(text, names, elsewhere)
         if problems:
-            yield place, "; ".join(str(problem) for problem in problems)
+            more = f"; and {len(problems) - _MAX_OF_ONE} more" if len(problems) > _MAX_OF_ONE else ""
+            yield place, "; ".join(str(problem) for problem in problems[:_MAX_OF_ONE]) + more
 
 
 def new_standard_text(standard_id: str) -> str:

@@ -208,6 +208,13 @@ class Standard(Record):
             unknown = sorted(set(level.requires) - set(names))
             if unknown:
                 yield f"level {level.id} requires what is no requirement: {', '.join(unknown)}"
+        listed = {name for level in self.levels for name in level.requires}
+        if self.levels:
+            yield from (
+                f"{one.id} is required and no level requires it, so it would count for nothing: list it under a level, or give it a strength"
+                for one in self.requirements
+                if one.id not in listed and one.strength is Strength.REQUIRED
+            )
         if self.id in self.supersedes:
             yield "it supersedes itself"
         if self.in_force.backwards:

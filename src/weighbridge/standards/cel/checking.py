@@ -99,6 +99,7 @@ def compiled(text: str, names: Names, elsewhere: Names | None = None) -> tuple[E
 
 
 _NUMBERS = (Kind.WHOLE, Kind.NUMBER)
+_MAX_HINTS = 10
 
 
 class _Checker:
@@ -137,7 +138,9 @@ class _Checker:
         parts = self._names.parts(node.path)
         if parts:
             return self._fail(f"{node.dotted} is only the beginning of a name: {_some(parts)}", node)
-        meant = self._names.nearest(node.path)
+        meant = (
+            self._names.nearest(node.path) if len(self.problems) < _MAX_HINTS else []
+        )  # each takes a look at every name
         hint = f"; did you mean {_some(meant)}?" if meant else ""
         return self._fail(f"there is no {self._names.what} called {node.dotted}{hint}", node)
 
