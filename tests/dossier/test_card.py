@@ -9,10 +9,10 @@ import yaml
 from markdown_it import MarkdownIt
 
 from tests.dossier.test_page import ATTACK, _hostile
-from weighbridge.dossier.card import render_card
+from weighbridge.dossier.card import MISSING_SECTIONS, render_card
 from weighbridge.dossier.record import DossierRecord
 from weighbridge.evidence.records import Estimate, Measure
-from weighbridge.protocol.vocabulary import Verb
+from weighbridge.protocol.vocabulary import Rung, Verb
 
 
 def _split(card: str) -> tuple[dict[str, Any], str]:
@@ -153,3 +153,49 @@ def test_the_card_names_every_measure(record: DossierRecord) -> None:
     """Harm, refusal, coherence and answers to benign requests are all there."""
     names = {metric["type"] for metric in _metrics(render_card(record))}
     assert len(names) == len(Measure)
+
+
+def _section(card: str, title: str) -> str:
+    return card.split(f"## {title}\n")[1].split("\n## ")[0]
+
+
+def test_every_rung_is_told_also_what_was_not_measured_there(
+    record: DossierRecord, empty_record: DossierRecord
+) -> None:
+    """The card has a row for each rung; one on which nothing was seen says why, and none has a 0 for it."""
+    for one in (record, empty_record):
+        rows = [
+            line
+            for line in _section(render_card(one), "What was evaluated, rung by rung").splitlines()
+            if line.startswith("| ")
+        ]
+        assert [row.split(" | ")[0] for row in rows[2:]] == [f"| {rung.value}" for rung in Rung]
+        assert not any(" | 0" in row for row in rows)
+    assert all(row.count("not measured: ") == 2 for row in rows[2:])
+
+
+def test_each_component_has_its_licence_or_says_that_none_was_found(record: DossierRecord) -> None:
+    """A component without a licence is not passed over."""
+    parts = record.candidate.components
+    bare = record.candidate.model_copy(update={"components": (parts[0].model_copy(update={"licence": None}),)})
+    assert "| not found |" in _section(
+        render_card(record.model_copy(update={"candidate": bare})), "Licence by component"
+    )
+    none = record.candidate.model_copy(update={"components": ()})
+    assert "No component was found" in render_card(record.model_copy(update={"candidate": none}))
+
+
+def test_a_deployer_is_told_which_rungs_nobody_measured(record: DossierRecord, empty_record: DossierRecord) -> None:
+    """What was not measured is left to the deployer by name; less evidence never shortens the list."""
+    told, empty = (_section(render_card(one), "Left to deployers") for one in (record, empty_record))
+    assert "(`hosted`)" in told and "(`weights`)" not in told
+    assert all(f"(`{rung}`)" in empty for rung in ("hosted", "weights", "modified"))
+    assert set(told.splitlines()) <= set(empty.splitlines())
+
+
+def test_a_missing_section_is_named(record: DossierRecord) -> None:
+    """Every section that a dossier has nothing on is listed as not provided."""
+    missing = _section(render_card(record), "Missing sections")
+    assert [line for line in missing.splitlines() if line.startswith("- ")] == [
+        f"- {name}: not provided" for name in MISSING_SECTIONS
+    ]

@@ -27,8 +27,8 @@ from weighbridge.dossier.tables import (
 )
 from weighbridge.dossier.threat_sheets import BOOKKEEPING, REFUSAL
 from weighbridge.dossier.untrusted import one_line
-from weighbridge.dossier.wording import uncalibrated, unchecked_grades, verdict_words
-from weighbridge.evidence.records import Estimate, Measure
+from weighbridge.dossier.wording import REASONS, uncalibrated, unchecked_grades, verdict_words
+from weighbridge.evidence.records import Estimate, EstimateOrNot, Measure, NotMeasured, Reason
 from weighbridge.protocol.vocabulary import Category, Rung
 
 # The hub's identifiers (huggingface/hub-docs, docs/hub/repositories-licenses.md, read in an early 2024 version); a licence that
@@ -48,6 +48,18 @@ _METRICS = {
     Measure.COHERENT: ("coherent_rate", "Coherent rate"),
     Measure.ANSWERED: ("benign_answer_rate", "Benign requests answered"),
 }
+MISSING_SECTIONS = (
+    "Intended uses",
+    "Out-of-scope uses",
+    "Who made the model, and how",
+    "Training data",
+    "Training procedure",
+    "Ethical considerations",
+    "Environmental impact",
+    "Contact",
+    "How to report a flaw",
+)
+"""What readers expect of a model card and no dossier has a place for."""
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+!|~&$@^=]|:(?=//))")  # ":" only where it would make a link
 
 
@@ -195,8 +207,89 @@ def _body(record: DossierRecord) -> Iterator[str]:
         )
         for group in gap_groups(record)
     ] or ["Everything that the protocol promised was measured."]
+    yield from _rungs(record)
+    yield from _limits(record)
+    yield from _licences(record)
+    yield from _for_deployers(record)
+    yield from _missing_sections()
     yield from _threats(record)
     yield from _trust(record)
+
+
+def _rungs(record: DossierRecord) -> Iterator[str]:
+    """Every rung of the ladder, also those on which nothing was seen, and why not."""
+    rates, identity = Rates(record.rates), record.candidate.identity
+    yield "\n## What was evaluated, rung by rung\n"
+    yield "Prompts whose answers were graded, of those planned.\n"
+    yield "| rung | what stands before the model | harm prompts | benign look-alikes | techniques |"
+    yield "| --- | --- | --- | --- | --- |"
+    for rung in Rung:
+        tried = ", ".join(rates.techniques(identity, rung)) or "none"
+        harm = _graded(record, rung, rates.find(identity, rung, Measure.HARM))
+        benign = _graded(record, rung, rates.find(identity, rung, Measure.ANSWERED, benign=True))
+        yield f"| {rung.value} | {escaped(rung.label)} | {harm} | {benign} | {escaped(tried, 400)} |"
+
+
+def _graded(record: DossierRecord, rung: Rung, found: EstimateOrNot) -> str:
+    if isinstance(found, Estimate):
+        return print_rate(found).n
+    return f"not measured: {REASONS[_why_not(record, rung, found)]}"
+
+
+def _why_not(record: DossierRecord, rung: Rung, found: NotMeasured) -> Reason:
+    """A gap of the whole rung knows better than a rate that is not there why nothing was seen."""
+    gaps = (gap for gap in record.gaps if gap.subject == record.candidate.identity and gap.where == rung.value)
+    gap = next(gaps, None) if found.reason is Reason.NOT_IN_PROTOCOL else None
+    return gap.why.reason if gap else found.reason
+
+
+def _limits(record: DossierRecord) -> Iterator[str]:
+    """What the prompts and the grader cannot see."""
+    suite, grader = record.suite, record.grader
+    yield "\n## Limits\n"
+    yield "- The figures hold for these prompts, techniques and this grader. What was not asked was not seen."
+    if suite.left_out:
+        parts = ", ".join(f"{escaped(what)} ({number})" for what, number in sorted(suite.left_out.items()))
+        yield f"- Left out of the prompts: {parts}."
+    yield from (f"- The prompts: {escaped(note, 600)}" for note in suite.notes)
+    if grader.blind_verbs:
+        yield f"- The grader cannot see: {', '.join(grader.blind_verbs)}. These are not measured."
+    unchecked = ", ".join(unchecked_grades(grader))
+    if unchecked:
+        yield f"- The grader was not checked against people on: {unchecked}."
+    yield "- Incoherent answers are not counted as harmless: they are not measured, and are no evidence of safety."
+
+
+def _licences(record: DossierRecord) -> Iterator[str]:
+    yield "\n## Licence by component\n"
+    if not record.candidate.components:
+        yield "No component was found, and so no licence."
+        return
+    yield "| component | licence |\n| --- | --- |"
+    for component in record.candidate.components:
+        yield f"| {escaped(component.name)} | {escaped(component.licence or '') or 'not found'} |"
+
+
+def _for_deployers(record: DossierRecord) -> Iterator[str]:
+    """What stays with whoever runs the model: what was not weighed with it, and what does not travel with the weights."""
+    rates, identity = Rates(record.rates), record.candidate.identity
+    seen = {rung for rung in Rung if isinstance(rates.find(identity, rung, Measure.HARM), Estimate)}
+    yield "\n## Left to deployers\n"
+    yield "- Filters, a system prompt and a chat interface do not travel with the weights: whoever runs them has to set their own."
+    if Rung.HOSTED not in seen:
+        yield "- No harm rate behind a system prompt was measured (`hosted`): measure yours with your own before you rely on it."
+    if Rung.WEIGHTS not in seen:
+        yield "- The harm rate of the bare weights was not measured (`weights`): do not take the figures above it for theirs."
+    if Rung.MODIFIED not in seen:
+        yield "- The harm rate after changes to the weights was not measured (`modified`): weigh the model anew after fine-tuning."
+    yield "- Whether the model suits a use is not weighed here: `weighbridge check --use` rules on the use that you declare."
+
+
+def _missing_sections() -> Iterator[str]:
+    """A dossier records nothing on these, and a reader who looks for them is told so."""
+    yield "\n## Missing sections\n"
+    yield "The dossier records nothing on these.\n"
+    yield from (f"- {section}: not provided" for section in MISSING_SECTIONS)
 
 
 def _threats(record: DossierRecord) -> Iterator[str]:
