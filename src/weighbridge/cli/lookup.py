@@ -1,0 +1,116 @@
+"""`weighbridge lookup`."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from weighbridge.cli.exit_codes import COULD_NOT, MET
+from weighbridge.cli.reading import reading
+from weighbridge.cli.saying import say
+from weighbridge.errors import UsageError
+from weighbridge.subject.shown import shown
+
+if TYPE_CHECKING:
+    from weighbridge.registry.lookup import Candidate
+    from weighbridge.registry.notices import Notice, Noticed
+
+_WHOLE = len("sha256:") + 64
+
+
+@click.command(name="lookup")
+@click.argument("asked", metavar="DIGEST_OR_PATH", required=False)
+@click.option("--db", required=True, metavar="URL", help="The registry's database: sqlite:///FILE, postgresql://...")
+@click.option("--closed", metavar="PROVIDER/NAME", help="Look for a closed model by its names instead.")
+@click.option("--at", metavar="TIME", help="As of this time (2026-11-26T12:00Z), not now.")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def command(asked: str | None, db: str, closed: str | None, at: str | None, as_json: bool) -> int:
+    """Say what was published about exactly these weights: by root digest, by one weight file's digest, or by the model itself.
+
+    The first 12 hexadecimal digits are enough; when several digests begin so, they are listed. Exit codes: 0 something is published,
+    2 usage, 4 nothing is, or the database fails.
+    """
+    from weighbridge.registry.lookup import candidates, closed_notice_of, digest_asked, notice_of
+    from weighbridge.registry.store import open_store
+
+    if (asked is None) == (closed is None):
+        raise UsageError("what is looked for?", where="DIGEST_OR_PATH", do="give a digest, a path, or --closed")
+    now = _time(at) if at else datetime.now(UTC)
+    digest = _digest(asked, now) if asked is not None and Path(asked).exists() else asked and digest_asked(asked)
+    store = open_store(db, create=False)
+    try:
+        with store.reading() as connection:
+            if closed is not None:
+                provider, _, name = closed.partition("/")
+                found = closed_notice_of(connection, provider, name, now)
+            else:
+                whole = str(digest)
+                if len(whole) < _WHOLE:
+                    several = candidates(connection, whole)
+                    if len(several) != 1:
+                        say(json.dumps(_several(whole, several), indent=1) if as_json else _listed(whole, several))
+                        return MET if several else COULD_NOT
+                    whole = several[0].digest
+                found = notice_of(connection, whole, now)
+    finally:
+        store.close()
+    say(found.model_dump_json(indent=1, by_alias=True) if as_json else _as_text(found))
+    return MET if found.entries else COULD_NOT
+
+
+def _digest(path: str, now: datetime) -> str:
+    from weighbridge.subject.model_digest import digest_model
+
+    file = Path(path)
+    with reading(file) as told:
+        found = digest_model(file, now=now, progress=lambda what, done, total: told(done, total))
+    return found.file_digest or found.root_digest
+
+
+def _time(text: str) -> datetime:
+    try:
+        at = datetime.fromisoformat(text)
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise UsageError("not a time", where="--at", do="write it as 2026-11-26T12:00Z") from None
+
+
+def _several(asked: str, found: list[Candidate]) -> dict[str, object]:
+    digests = [{"digest": each.digest, "is_root": each.is_root, "label": each.label} for each in found]
+    return {"schema": "weighbridge.candidates/1", "asked": asked, "candidates": digests}
+
+
+def _listed(asked: str, found: list[Candidate]) -> str:
+    if not found:
+        return f"NOT MEASURED: {asked}...\n  nothing that begins so is published here"
+    kinds = {True: "root", False: "file"}
+    lines = [f"  {each.digest}  {kinds[each.is_root]}  {shown(each.label)}" for each in found]
+    return "\n".join([f"{len(found)} digests begin with {asked}: ask for one of them", *lines])
+
+
+def _as_text(found: Notice) -> str:
+    lines = [f"{found.answer.value.upper()}: {shown(found.asked, 300)}", f"  {found.because}"]
+    for each in found.entries:
+        lines += _entry(each)
+    return "\n".join(lines)
+
+
+def _entry(each: Noticed) -> list[str]:
+    facts = each.facts
+    known = "" if each.signer_known else "SIGNER NOT KNOWN HERE: "
+    lines = [
+        f"- {facts.weighed_at:%Y-%m-%d} {facts.answer.value} ({each.stands.value}) {shown(facts.label)}, {each.match.value}",
+        f"    benchmark  {shown(facts.benchmark.name)} {shown(facts.benchmark.version)}, {facts.contrast.value}",
+        f"    grader     {shown(facts.grader.name)}",
+        f"    signer     {known}{shown(each.signer, 200)}, until {each.valid_until:%Y-%m-%d}",
+        f"    about      {each.root}"
+        + ("" if each.provider is None else f": {shown(each.provider)} {shown(each.name or '')}"),
+    ]
+    if each.revoked is not None:
+        lines.append(f"    revoked    by {shown(each.revoked.by)}: {shown(each.revoked.reason, 500)}")
+    lines += [f"    answer     {shown(one.by)}: {shown(one.text, 500)}" for one in each.answers]
+    return lines

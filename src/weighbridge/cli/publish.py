@@ -1,0 +1,131 @@
+"""`weighbridge publish`."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from weighbridge.cli.exit_codes import MET, NOT_MET
+from weighbridge.cli.saying import say
+from weighbridge.errors import UsageError
+from weighbridge.subject.shown import shown
+
+if TYPE_CHECKING:
+    from weighbridge.registry.publishing import Published
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command(name="publish")
+@click.argument("dossier", type=_PATH, metavar="DOSSIER")
+@click.option("--db", required=True, metavar="URL", help="The registry's database: sqlite:///FILE, postgresql://...")
+@click.option(
+    "--trust", type=_PATH, metavar="FILE", help="A signer's public key that this registry trusts from now on."
+)
+@click.option("--trust-as", metavar="NAME", help="The trusted signer's name, for people.")
+@click.option("--closed", metavar="PROVIDER/NAME", help="A closed model's names: states it, signed with --key, first.")
+@click.option("--key", type=_PATH, metavar="FILE", help="Your private key (PEM), for --closed.")
+@click.option(
+    "--valid-for", type=int, metavar="DAYS", default=183, show_default=True, help="How long that statement holds."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def command(
+    dossier: Path,
+    db: str,
+    trust: Path | None,
+    trust_as: str | None,
+    closed: str | None,
+    key: Path | None,
+    valid_for: int,
+    as_json: bool,
+) -> int:
+    """Publish a signed dossier in a registry, whole or not at all.
+
+    Only what verifies is taken; a signer whose key the registry does not trust is marked "signer not known here". The same dossier again
+    changes nothing. Exit codes: 0 it is there, 1 it does not verify, 2 usage, 4 the database fails.
+    """
+    from weighbridge.dossier.statements.keys import read_public_key
+    from weighbridge.registry.problems import NotAdmitted
+    from weighbridge.registry.publishing import publish
+    from weighbridge.registry.publishing import trust as trust_key
+    from weighbridge.registry.store import open_store
+    from weighbridge.registry.upload import read_folder
+
+    if (closed is None) != (key is None):
+        raise UsageError("a closed model's statement needs both", where="--closed", do="give --closed and --key")
+    if (trust is None) != (trust_as is None):
+        raise UsageError("a trusted key has a name", where="--trust", do="give --trust and --trust-as")
+    dossier = dossier.parent if dossier.name == "dossier.json" else dossier
+    public = read_public_key(trust) if trust is not None else None
+    read_folder(dossier)  # what is no dossier makes no database
+    by = f"{getpass.getuser()} by the command line"
+    store = open_store(db)
+    try:
+        if public is not None:
+            trust_key(store, public, name=trust_as or "", by=by)
+        if closed is not None and key is not None:
+            _state_closed(dossier, closed, key, valid_for)
+        try:
+            found = publish(store, read_folder(dossier), by=by)
+        except NotAdmitted as refused:
+            click.echo(f"NOT PUBLISHED: {shown(str(dossier), 4096)}", err=True)
+            for reason in refused.reasons[:50]:
+                click.echo(f"  {shown(reason, 1000)}", err=True)
+            return NOT_MET
+    finally:
+        store.close()
+    say(json.dumps(_as_json(found), indent=1) if as_json else _as_text(found))
+    return MET
+
+
+def _state_closed(dossier: Path, closed: str, key: Path, valid_for: int) -> None:
+    """Sign the statement about a closed model, and put it beside the dossier, unless one holds there already."""
+    from weighbridge import __version__
+    from weighbridge.cli.sign import _private
+    from weighbridge.digests import digest_bytes
+    from weighbridge.dossier.statements.envelope import sign
+    from weighbridge.dossier.statements.folder import write_statements
+    from weighbridge.dossier.write import read_dossier
+    from weighbridge.registry.closed import state_closed
+    from weighbridge.registry.upload import read_folder
+
+    provider, _, name = closed.partition("/")
+    record, upload = read_dossier(dossier), read_folder(dossier)
+    if record.candidate.digest is not None:
+        raise UsageError("this model has a digest", where="--closed", do="sign the dossier with `weighbridge sign`")
+    if upload.statements:
+        raise UsageError("the dossier has statements already", where="--closed", do="publish it without --closed")
+    now = datetime.now(UTC)
+    payload = state_closed(
+        {each: digest_bytes(data) for each, data in upload.bound.items()},
+        provider=provider,
+        name=name,
+        weighed_at=record.made_at.replace(microsecond=0),
+        made_by=f"weighbridge {__version__}",
+        now=now,
+        valid_for=timedelta(days=valid_for),
+    )
+    file = f"{now:%Y%m%dT%H%M%SZ}-closed-{digest_bytes(payload)[7:19]}.dsse.json"
+    write_statements(dossier, {file: sign(payload, [_private(key)])})
+
+
+def _as_json(found: Published) -> dict[str, object]:
+    return {
+        "schema": "weighbridge.published/1",
+        "publication": found.publication,
+        "subject": found.subject,
+        "signer": found.signer,
+        "signer_known": found.signer_known,
+        "new": found.is_new,
+    }
+
+
+def _as_text(found: Published) -> str:
+    lines = [f"{'PUBLISHED' if found.is_new else 'HERE ALREADY'}: {found.publication}", f"  about   {found.subject}"]
+    known = "" if found.signer_known else "SIGNER NOT KNOWN HERE: "
+    return "\n".join([*lines, f"  signer  {known}{shown(found.signer, 200)}"])
