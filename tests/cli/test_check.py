@@ -58,8 +58,8 @@ def own(tmp_path: Path) -> Any:
     return write
 
 
-def run(command: Any, *arguments: str | Path) -> Result:
-    result = CliRunner().invoke(command, [str(one) for one in arguments], standalone_mode=False)
+def run(command: Any, *arguments: str | Path, color: bool = False) -> Result:
+    result = CliRunner().invoke(command, [str(one) for one in arguments], standalone_mode=False, color=color)
     if result.exception:
         raise result.exception
     return result
@@ -232,3 +232,65 @@ def test_ruling_needs_no_engine(dossier: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+STEERING = """\
+schema: weighbridge.standard/1
+id: ours
+title: "T\\e[31m"
+publisher: "P\\u202e"
+version: "1"
+about: release
+source: {document: "D\\e]0;x\\a", provenance: unverified}
+when: context.general_purpose
+levels: [{id: gold, title: "G\\e[2J", requires: [a]}]
+requirements:
+  - {id: a, title: "A\\x9b1m", says: "S\\e[5m", topic: testing, cites: {section: "\\e[1m1"}, provenance: unverified, condition: rung.api.measured, remark: "R\\e[1m"}
+"""
+
+
+def test_nothing_that_others_wrote_steers_the_terminal(dossier: Path, tmp_path: Path) -> None:
+    path = tmp_path / "ours.yaml"
+    path.write_text(STEERING, "utf-8")
+    declared = ("--declare", "general_purpose=yes")
+    for result in (
+        run(check, dossier, "--standard", path, "--all", *declared, color=True),
+        run(gate, dossier, "--standard", path, "--stage", "gold", *declared, color=True),
+        run(standard, "show", path, color=True),
+    ):
+        assert "⟨U+001B⟩" in result.output
+        assert not set("\x1b\x9b\x07\u202e") & set(result.output)
+
+
+def test_a_gate_whose_standard_does_not_apply_supports_no_stage(dossier: Path, tmp_path: Path) -> None:
+    path = tmp_path / "ours.yaml"
+    path.write_text(STEERING, "utf-8")
+    asked = ("--standard", path, "--stage", "gold", "--declare", "general_purpose=no")
+    assert run(gate, dossier, *asked).return_value == 3
+    result = run(gate, dossier, *asked, "--json")
+    assert result.return_value == 3
+    said = json.loads(result.output)
+    assert said["ruling"] == "not applicable"
+    assert said["notes"] == ["the source: not checked against the source"]
+
+
+def test_a_gate_answers_in_its_first_lines(dossier: Path) -> None:
+    first, second = run(gate, dossier, "--stage", "open").output.splitlines()[:2]
+    assert first.startswith(("[?] Open", "[x] Open"))
+    assert "the evidence" in first
+    assert second.strip().startswith("most open stage that the evidence supports:")
+
+
+def test_check_of_several_standards_begins_with_a_line_for_each(dossier: Path) -> None:
+    asked = ("--standard", "mof-1.0", "--standard", "osaid-1.0")
+    first, second = run(check, dossier, *asked).output.splitlines()[:2]
+    assert "(mof-1.0)" in first
+    assert "(osaid-1.0)" in second
+
+
+def test_any_declaration_can_be_given_by_its_name(dossier: Path) -> None:
+    by_name = run(check, dossier, "--standard", "pai-2023", "--declare", "release=open", "--json")
+    by_option = run(check, dossier, "--standard", "pai-2023", "--release", "open", "--json")
+    assert json.loads(by_name.output)["rulings"][0]["context"] == json.loads(by_option.output)["rulings"][0]["context"]
+    with pytest.raises(UsageError, match="declared twice"):
+        run(check, dossier, "--release", "open", "--declare", "release=open")

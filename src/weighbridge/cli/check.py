@@ -21,9 +21,17 @@ if TYPE_CHECKING:
 @click.option("--model-type", metavar="TYPE", help="How capable it is: narrow, general or frontier.")
 @click.option("--use", metavar="USE", help="What it is used for (`weighbridge standard uses`).")
 @click.option("--sector", "sectors", multiple=True, metavar="gov|private", help="Who deploys it. Given twice, both stand side by side.")  # fmt: skip
-@click.option("--declare", multiple=True, metavar="NAME=VALUE", help="Anything else that a standard asks about.")
+@click.option(
+    "--declare",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Anything else that a standard asks about, also one of your own; may be repeated (`weighbridge standard names` lists them: context...).",
+)
 @click.option("--at", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]), help="Rule as of this time (UTC), not of now.")  # fmt: skip
 @click.option("--all", "whole", is_flag=True, help="Show every requirement, also those that are met.")
+@click.option(
+    "--page", is_flag=True, help="Write terms.html and terms.json into the dossier: the page of these rulings."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the rulings as JSON.")
 def command(
     dossier: Path,
@@ -36,6 +44,7 @@ def command(
     at: datetime | None,
     whole: bool,
     as_json: bool,
+    page: bool,
 ) -> int:
     """Rule on a dossier by standards: how open, which stage, which use, and what would change each ruling.
 
@@ -44,9 +53,10 @@ def command(
     """
     from datetime import UTC
 
-    from weighbridge.cli.ruled import code_of, side_by_side, told, topics
+    from weighbridge.cli.ruled import code_of, side_by_side, summary, told, topics
     from weighbridge.dossier.gathering import gather
-    from weighbridge.dossier.ruled import bearing, chosen, rulings_of
+    from weighbridge.dossier.ruled import bearing, chosen, rulings_of, terms_of
+    from weighbridge.dossier.terms import write_terms
     from weighbridge.standards.comparison import side_by_side as by_topic
     from weighbridge.standards.context import declare as declaration
     from weighbridge.standards.rulings import Ruling
@@ -55,15 +65,21 @@ def command(
     now = at.replace(tzinfo=UTC) if at else datetime.now(UTC)
     contexts = [
         declaration(release=release, model_type=model_type, use=use, sector=sector, others=declare)
-        for sector in (sectors or (None,))
+        for sector in (dict.fromkeys(sectors) or (None,))
     ]
-    facts = gather(dossier, now, use=str(contexts[0]["use"]) if use else None).facts
+    gathered = gather(dossier, now, use=str(contexts[0]["use"]) if use else None)
     standards = chosen(names) if names else bearing(contexts)
-    found = [rulings_of(standards, facts, context, at=now) for context in contexts]
+    found = [rulings_of(standards, gathered.facts, context, at=now) for context in contexts]
     everything = [one for rulings in found for one in rulings]
+    if page:
+        folder = dossier if dossier.is_dir() else dossier.parent
+        written = write_terms(folder, terms_of(gathered, standards, contexts, at=now))
+        click.echo(f"written: {written}", err=True)
     if as_json:
         say(_as_json(everything))
         return code_of(one.ruling for one in everything)
+    if len(everything) > 1:
+        say("\n".join(summary(everything)) + "\n")
     for rulings in found:
         for one in rulings:
             if len(contexts) > 1 and one.ruling is Ruling.NOT_APPLICABLE and not whole:

@@ -26,6 +26,21 @@ def code_of(rulings: Iterable[Ruling]) -> int:
     return NOT_MET if Ruling.NOT_MET in found else UNDECIDED if Ruling.NOT_SHOWN in found else MET
 
 
+def worst_first(rulings: Iterable[RequirementRuling]) -> list[RequirementRuling]:
+    """Return rulings in the order in which a reader wants them: what is not met, what is not shown, the rest."""
+    return sorted(rulings, key=lambda one: _ORDER.index(one.ruling))
+
+
+def summary(rulings: Sequence[StandardRuling]) -> Iterator[str]:
+    """Yield a line for each standard: its ruling, and who it was asked for where sectors stand side by side."""
+    sectors = {one.context.get("sector") for one in rulings}
+    for one in rulings:
+        side = f", {one.context.get('sector', 'no sector')}" if len(sectors) > 1 else ""
+        title = one_line(f"{one.title} ({one.standard}{side})")
+        level = next((f", reached {each.title}" for each in one.levels if each.level == one.reached), "")
+        yield wrapped(f"{SHAPES[one.ruling]} {one.ruling.value}: {title}{level}", 0, 4)
+
+
 def told(found: StandardRuling, *, whole: bool) -> Iterator[str]:
     """Yield the lines of one standard. Without `whole`, requirements that are met or do not apply are only counted."""
     declared = ", ".join(f"{name} {value}" for name, value in found.context.items())
@@ -42,7 +57,7 @@ def told(found: StandardRuling, *, whole: bool) -> Iterator[str]:
     for level in found.levels:
         lacks = f", lacks {', '.join(level.lacks)}" if level.lacks else ""
         yield wrapped(f"{SHAPES[level.ruling]} {one_line(level.title)}: {level.ruling.value}{lacks}", 4, 8)
-    for one in sorted(found.requirements, key=lambda one: _ORDER.index(one.ruling)):
+    for one in worst_first(found.requirements):
         if whole or one.ruling in (Ruling.NOT_MET, Ruling.NOT_SHOWN):
             yield from requirement(one)
     hidden = [one for one in found.requirements if one.ruling in (Ruling.MET, Ruling.NOT_APPLICABLE)]
@@ -56,12 +71,22 @@ def requirement(one: RequirementRuling) -> Iterator[str]:
     counts = "" if one.strength is Strength.REQUIRED else f" ({one.strength.value})"
     partly = ", met in part" if one.partial else ""
     yield wrapped(f"{SHAPES[one.ruling]} {one.ruling.value}{partly}: {one_line(one.title)}{counts}", 4, 8)
-    yield wrapped(one_line(one.because, 600), 8, 8)
+    whys: dict[str, list[str]] = {}
+    for lacking in one.lacking:
+        if not lacking.name.startswith(("context.", "attested ")):
+            whys.setdefault(lacking.why, []).append(lacking.name)
+    if (
+        one.because != f"no evidence of {'; '.join(lacking.name for lacking in one.lacking)}"
+    ):  # told with the reasons below
+        yield wrapped(one_line(one.because, 600), 8, 8)
+    for why, names in whys.items():
+        yield wrapped(f"lacks {', '.join(names)}: {one_line(why, 400)}", 8, 10)
     for used in one.used:
         elsewhere = f" [made elsewhere: {used.made_elsewhere}]" if used.made_elsewhere else ""
         yield wrapped(f"{used.name}: {one_line(used.shown)} (from {one_line(used.source)}){elsewhere}", 8, 10)
     for change in one.would_change:
-        yield wrapped(f"would change it: {one_line(change, 400)}", 8, 10)
+        if change not in whys:
+            yield wrapped(f"would change it: {one_line(change, 400)}", 8, 10)
     mark = "" if one.provenance is Provenance.CHECKED else f" [{one.provenance.value}]"
     yield wrapped(f"{one.requirement}: {one_line(one.cited)}{mark}", 8, 10)
     for remark in one.remarks:
@@ -109,9 +134,9 @@ def _column(text: str, width: int) -> list[str]:
 
 
 def wrapped(text: str, indent: int = 0, further: int = 0) -> str:
-    """Return text in lines of the terminal's width."""
+    """Return text in lines of the terminal's width. Others wrote much of it: what would steer a terminal is made visible."""
     return fill(
-        text,
+        one_line(text, 8000),
         COLUMNS,
         initial_indent=" " * indent,
         subsequent_indent=" " * further,

@@ -70,6 +70,13 @@ def show(name: str, as_json: bool) -> None:
         say(wrapped(f"in force: {since or 'always'} to {until or 'further notice'}", 2, 4))
     for old in found.supersedes:
         say(wrapped(f"supersedes {old}", 2, 4))
+    if found.source.address or found.source.published:
+        parts = [str(part) for part in (found.source.published, found.source.address) if part]
+        say(wrapped(f"published {', '.join(parts)}", 2, 4))
+    if found.max_age_days:
+        say(wrapped(f"evidence counts for {found.max_age_days} days", 2, 4))
+    if found.level_asked:
+        say(wrapped(f"which level is asked for: declare {found.level_asked}", 2, 4))
     if found.when:
         say(wrapped(f"applies where {found.when}", 2, 4))
     for note in found.notes:
@@ -87,11 +94,17 @@ def show(name: str, as_json: bool) -> None:
             say(wrapped(f"in part where {one.partly}", 6, 8))
         if one.attested:
             by = f" by {one.attested.role}" if one.attested.role else ""
-            say(
-                wrapped(
-                    f"attested: {one.attested.document}{by}{', independent' if one.attested.independent else ''}", 6, 8
-                )
-            )
+            apart = ", by somebody who was not involved" if one.attested.independent else ""
+            say(wrapped(f"attested: {one.attested.document}{by}{apart}", 6, 8))
+        days = (one.attested.max_age_days if one.attested else None) or one.max_age_days
+        if days:
+            say(wrapped(f"evidence counts for {days} days", 6, 8))
+        if one.warns:
+            say(wrapped(f"warns where {one.warns.when}: {one.warns.says}", 6, 8))
+        if one.remark:
+            say(wrapped(f"remark: {one.remark}", 6, 8))
+        if one.lacking:
+            say(wrapped(f"where it is not shown: {one.lacking}", 6, 8))
         for cell in one.cells:
             say(wrapped(f"where {cell.when}: {cell.strength.value} [{cell.provenance.value}]", 6, 8))
         say(
@@ -105,13 +118,15 @@ def show(name: str, as_json: bool) -> None:
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 def validate(files: tuple[str, ...]) -> None:
     """Check standards' files: every problem with its line and place. Several are checked together for supersession too."""
+    from weighbridge.dossier.untrusted import one_line
     from weighbridge.standards.files import load_standard
     from weighbridge.standards.supersession import successors
 
     standards = [load_standard(name) for name in files]
     successors(standards)
     for name, one in zip(files, standards, strict=True):
-        say(f"{name}: {one.id} is a standard of {len(one.requirements)} requirements, {one.digest}")
+        count = len(one.requirements)
+        say(f"{one_line(name)}: {one.id} is a standard of {count} requirement{'' if count == 1 else 's'}, {one.digest}")
 
 
 @command.command(name="new")
