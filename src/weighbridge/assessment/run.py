@@ -25,7 +25,10 @@ from weighbridge.assessment.stopping import Rounds
 from weighbridge.assessment.summary import Weighed, summarise
 from weighbridge.assessment.watch import Watch
 from weighbridge.dossier.datasheet import files_read
+from weighbridge.dossier.gathering import gather
 from weighbridge.dossier.record import DossierRecord
+from weighbridge.dossier.ruled import bearing, terms_of
+from weighbridge.dossier.terms import write_terms
 from weighbridge.dossier.threat_sheets import with_threats
 from weighbridge.dossier.write import write_components, write_dossier, write_inspections
 from weighbridge.engine.asker import Asker, Event
@@ -134,6 +137,9 @@ async def assess(order: Order, watch: Watch | None = None) -> DossierRecord:
         record = with_threats(record, order.threats)
         write_atomically(directory.evidence, evidence)
         write_dossier(directory.root, record, protocol_text=dump_protocol(protocol))
+        write_terms(
+            directory.root, terms_of(gather(directory.root, record.made_at), bearing([{}]), [{}], at=record.made_at)
+        )
     return record
 
 

@@ -37,7 +37,7 @@ def write_dossier(directory: Path, record: DossierRecord, protocol_text: str) ->
         "card.md": render_card(record).encode(),
         "index.html": render_page(record).encode(),
     }
-    _write_together(directory, texts)
+    write_together(directory, texts)
     return directory / "index.html"
 
 
@@ -49,7 +49,7 @@ def write_inspections(directory: Path, reports: Reports) -> Digest | None:
     if all(report is None for _, _, report in reports):
         return None
     data = report_bytes(reports)
-    _write_together(directory, {REPORT_FILE: data, PAGE_FILE: render_datasheet(reports).encode()})
+    write_together(directory, {REPORT_FILE: data, PAGE_FILE: render_datasheet(reports).encode()})
     return digest_bytes(data)
 
 
@@ -61,11 +61,11 @@ def write_components(directory: Path, found: FoundComponents | None) -> Digest |
     if found is None:
         return None
     data = found_text(found).encode()
-    _write_together(directory, {FOUND_FILE: data})
+    write_together(directory, {FOUND_FILE: data})
     return digest_bytes(data)
 
 
-def _write_together(directory: Path, texts: Mapping[str, bytes]) -> None:
+def write_together(directory: Path, texts: Mapping[str, bytes]) -> None:
     """Write all files or none: each beside its place first, and renamed when all are complete."""
     written: list[tuple[Path, Path]] = []
     try:
