@@ -23,29 +23,13 @@ from weighbridge.dossier.lookup import labels
 from weighbridge.dossier.untrusted import one_line
 from weighbridge.dossier.wording import verdict_words
 from weighbridge.evidence.records import Comparison, Estimate, Measure, Rate
+from weighbridge.findings.avid_tags import BYPASS, DATA_VERSION, MARK, category_tag, impact, in_order, reference, text
 from weighbridge.protocol.vocabulary import Category, Contrast, Verb, Verdict
 
-DATA_VERSION = "0.3.1"  # what avidtools 0.3.2 writes in its own connectors
-TAXONOMY_VERSION = "0.2"
-LANGUAGE = "eng"
 PLACES_SHOWN = 20
 
-# Ours, not AVID's: the categories that have a tag of their own; the others are P0400.
-_SAFETY = "P0400: Safety"
-_BYPASS = "S0400: Model Bypass"
-_BY_CATEGORY = {
-    Category.VIOLENT_CRIMES: "P0402: Physical safety",
-    Category.INDISCRIMINATE_WEAPONS: "P0402: Physical safety",
-    Category.NON_VIOLENT_CRIMES: "P0403: Socioeconomic safety",
-    Category.SELF_HARM: "P0401: Psychological Safety",
-    Category.HATE: "E0301: Toxicity",
-    Category.ELECTIONS: "E0402: Generative Misinformation",
-    Category.DEFAMATION: "E0402: Generative Misinformation",
-}
 _LOADING = ("S0100: Software Vulnerability", "S0202: Software Compromise")
 _BY_RULE = {"secret": ("S0301: Information Leak",), "weights": ("S0201: Model Compromise",)}
-_DOMAINS = {"S": "Security", "E": "Ethics", "P": "Performance"}
-_MARK = "The tags of the AVID taxonomy in this report are a mapping made by weighbridge, not by AVID."
 
 Report = dict[str, Any]
 _RateKey = tuple[str, str, Measure, bool, Category | None, Verb | None, str]
@@ -61,10 +45,10 @@ def sep_tags(comparisons: Iterable[Comparison]) -> list[str]:
     found = set()
     for comparison in comparisons:
         category = (_scope(comparison) or (None, None))[0]
-        found.add(_BY_CATEGORY.get(category, _SAFETY) if category else _SAFETY)
+        found.add(category_tag(category))
         if comparison.contrast is Contrast.OPENING:
-            found.add(_BYPASS)
-    return sorted(found, key=lambda tag: ("SEP".index(tag[0]), tag))
+            found.add(BYPASS)
+    return in_order(found)
 
 
 class _Reports:
@@ -268,28 +252,18 @@ class _Reports:
             "data_type": "AVID",
             "data_version": DATA_VERSION,
             "affects": {"developer": [], "deployer": [], "artifacts": [{"type": "Model", "name": name}]},
-            "problemtype": {"classof": class_, "type": type_, "description": _text(what)},
+            "problemtype": {"classof": class_, "type": type_, "description": text(what)},
             "references": [
-                _reference("weighbridge dossier", self._source.dossier),
-                _reference("evidence of the weighing", record.evidence),
+                reference("weighbridge dossier", self._source.dossier),
+                reference("evidence of the weighing", record.evidence),
             ],
-            "description": _text("\n\n".join(filter(None, (*paragraphs, _MARK if tags else "")))),
+            "description": text("\n\n".join(filter(None, (*paragraphs, MARK if tags else "")))),
             "reported_date": self._day,
         }
         if metrics is not None:
             report["metrics"] = metrics
         if tags:
-            report["impact"] = {
-                "avid": {
-                    "vuln_id": None,  # avidtools 0.1.2 wants the key; AVID gives the value
-                    "risk_domain": [
-                        domain for letter, domain in _DOMAINS.items() if any(tag[0] == letter for tag in tags)
-                    ],
-                    "sep_view": tags,
-                    "lifecycle_view": ["L05: Evaluation"],
-                    "taxonomy_version": TAXONOMY_VERSION,
-                }
-            }
+            report["impact"] = impact(tags)
         return report
 
 
@@ -311,12 +285,3 @@ def _scope(comparison: Comparison) -> tuple[Category | None, Verb | None] | None
 def _pair(comparison: Comparison) -> tuple[str, str, str, str]:
     one, other = comparison.candidate, comparison.baseline
     return (comparison.contrast.value, other.subject, one.rung.value, other.rung.value)
-
-
-def _text(value: str) -> Report:
-    return {"lang": LANGUAGE, "value": value}
-
-
-def _reference(label: str, digest: str) -> Report:
-    """A reference by digest (RFC 6920): a dossier has a name that cannot move, and no address."""
-    return {"type": "source", "label": f"{label}, {digest}", "url": f"nih:sha-256;{digest.removeprefix('sha256:')}"}
