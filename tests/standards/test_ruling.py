@@ -175,10 +175,13 @@ def test_a_day_that_has_begun_somewhere_on_earth_is_not_of_the_future() -> None:
         assert rule(standard(asked), facts(attested=(said,)), {}, at=late).requirements[0].ruling is ruling
 
 
-def test_a_standards_own_age_holds_for_what_was_signed_too() -> None:
+def test_a_standards_own_age_is_for_what_was_measured_and_not_for_what_was_signed() -> None:
+    """How long a signature counts is the signer's to say, or the requirement's."""
     old = vouched(made_on=NOW.date() - timedelta(days=11))
-    aged = standard(requirement(attested=Attested(document="review")), max_age_days=10)
-    assert rule(aged, facts(attested=(old,)), {}, at=NOW).requirements[0].ruling is Ruling.NOT_SHOWN
+    for own, ruling in ((None, Ruling.MET), (10, Ruling.NOT_SHOWN)):
+        asked = requirement(attested=Attested(document="review"), max_age_days=own)
+        found = rule(standard(asked, max_age_days=10), facts(attested=(old,)), {}, at=NOW)
+        assert found.requirements[0].ruling is ruling
 
 
 def test_a_clock_may_be_five_minutes_ahead_and_no_more() -> None:

@@ -316,7 +316,7 @@ def _not_evidence(asked: Attested, found: Testimony, one: Requirement, scope: _S
         return f"it is dated {found.made_on}, after the date of the ruling"
     if found.valid_until is not None and found.valid_until < today:
         return f"it expired on {found.valid_until}"
-    days = asked.max_age_days or one.max_age_days or (scope.max_age.days if scope.max_age else None)
+    days = asked.max_age_days or one.max_age_days
     if days is not None and (today - found.made_on).days > days:
         return f"it is of {found.made_on}, older than the {days} days that this requirement allows"
     if found.said is Said.DONE and asked.independent and not found.independent:
