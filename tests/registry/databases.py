@@ -88,6 +88,13 @@ def endpoint() -> Subject:
     return Subject(kind=SubjectKind.ENDPOINT, reference="https://models.example/v1#big", label="Big Model", digest=None)
 
 
+@cache
+def weighed() -> DossierRecord:
+    """The record of a small weighing, made once."""
+    found = made.record()
+    return found.model_copy(update={"rates": tuple(each for each in found.rates if each.verb is None)})
+
+
 def signed(folder: Path, key: PrivateKey, subject: Subject | None = None, now: datetime = NOW, **more: Any) -> Upload:
     """A signed dossier's files."""
     record = weighed() if subject is None else weighed().model_copy(update={"candidate": subject})
