@@ -136,7 +136,11 @@ AT = datetime(2026, 11, 20, 10, tzinfo=UTC)
 
 @st.composite
 def advisories(draw: st.DrawFn) -> Advisory:
-    """Advisories with every mixture of declared statuses, mitigations and re-tests."""
+    """Advisories with every mixture of declared statuses, mitigations and re-tests; a third of them with a fix that was shown."""
+    if draw(st.integers(0, 2)) == 0:
+        third = listed(OTHER, draw(st.sampled_from(["affected", "fixed", "not affected"])), evidence=[{"dossier": NEW}])
+        test = retest(estimate(draw(st.floats(0.5, 0.7)), 0.8), estimate(0.0, draw(st.floats(0.1, 0.4))))
+        return advisory(digests=[listed(), listed(NEW, "fixed"), third], mitigations=[mitigation(retest=test)])
     entries = [
         listed(
             one,

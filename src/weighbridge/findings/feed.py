@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, time
 from xml.etree import ElementTree as ET  # writes only; nothing is parsed here
 
+from weighbridge.errors import UsageError
 from weighbridge.findings.advisory import Advisory
 from weighbridge.findings.public import paragraphs, utc
 from weighbridge.findings.told import line
@@ -19,10 +20,15 @@ def feed(advisories: Iterable[Advisory], *, title: str, publisher: str, on: date
     """Return the feed as UTF-8 XML: one entry for each advisory that may be read on that day, the newest first.
 
     `url`: where the feed will lie. The feed's time is that of its newest entry; of an empty feed, the beginning of `on`.
+    Raises `UsageError` when two of these are the same advisory: an entry's id is its own.
     """
     public = sorted(
         (one for one in advisories if one.is_public(on)), key=lambda one: (_changed(one), one.id), reverse=True
     )
+    names = [(one.publisher, one.id) for one in public]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise UsageError("given twice", where=twice[1], do="give the newest file of each advisory, and only that")
     root = ET.Element("feed", xmlns=ATOM)
     _put(root, "id", _urn("feed", publisher, title))
     _put(root, "title", line(title))
