@@ -294,3 +294,16 @@ def test_any_declaration_can_be_given_by_its_name(dossier: Path) -> None:
     assert json.loads(by_name.output)["rulings"][0]["context"] == json.loads(by_option.output)["rulings"][0]["context"]
     with pytest.raises(UsageError, match="declared twice"):
         run(check, dossier, "--release", "open", "--declare", "release=open")
+
+
+def test_a_reason_is_told_once(dossier: Path) -> None:
+    lines = run(gate, dossier, "--stage", "open").output.splitlines()
+    beginnings = [line.strip() for line in lines if line.strip().startswith("no evidence of")]
+    assert beginnings == []
+    assert any(line.strip().startswith("lacks ") for line in lines)
+
+
+def test_a_standard_without_levels_has_no_stage_and_says_what_to_use(dossier: Path) -> None:
+    with pytest.raises(UsageError) as error:
+        run(gate, dossier, "--stage", "open", "--standard", "osaid-1.0")
+    assert "weighbridge check" in str(error.value)

@@ -52,9 +52,12 @@ def command(
     standard = chosen([name])[0]
     stages = [level.id for level in standard.levels]
     if stage not in stages:
-        raise UsageError(
-            "no such stage", where=shown(stage), do=f"one of {', '.join(stages) or 'none: the standard has no levels'}"
+        do = (
+            f"one of {', '.join(stages)}"
+            if stages
+            else f"{standard.id} has no levels: rule on it with `weighbridge check`"
         )
+        raise UsageError("no such stage", where=shown(stage), do=do)
     context = declaration(release=None, model_type=model_type, others=declare)
     if stage in ("closed", "research", "gated", "open"):
         context["release"] = stage

@@ -71,9 +71,10 @@ def requirement(one: RequirementRuling) -> Iterator[str]:
     counts = "" if one.strength is Strength.REQUIRED else f" ({one.strength.value})"
     partly = ", met in part" if one.partial else ""
     yield wrapped(f"{SHAPES[one.ruling]} {one.ruling.value}{partly}: {one_line(one.title)}{counts}", 4, 8)
+    there = {used.name for used in one.used}  # what is there and does not decide is shown as such
     whys: dict[str, list[str]] = {}
     for lacking in one.lacking:
-        if not lacking.name.startswith(("context.", "attested ")):
+        if lacking.name not in there and not lacking.name.startswith(("context.", "attested ")):
             whys.setdefault(lacking.why, []).append(lacking.name)
     if (
         one.because != f"no evidence of {'; '.join(lacking.name for lacking in one.lacking)}"
