@@ -124,6 +124,19 @@ def test_hostile_words_reach_no_terminal(tmp_path: Path) -> None:
         assert "\\x1b[31m" in told
 
 
+def test_every_problem_of_every_file_is_told_at_once(tmp_path: Path) -> None:
+    """The files that are right are named; those that are not are told with file and line."""
+    good, one, two = (tmp_path / name for name in ("good.yaml", "one.yaml", "two.yaml"))
+    _write(good, finding_data())
+    _write(one, finding_data(rung="moon", severity="dire"))
+    _write(two, advisory_data(digests=[]))
+    result = _invoke("validate", one, good, two)
+    assert result.output.startswith("finding letter, sha256:")
+    told = str(result.exception)
+    assert len(re.findall(r"one\.yaml: line \d+: (?:rung|severity): ", told)) == 2
+    assert re.search(r"two\.yaml: line \d+: digests: ", told)
+
+
 @pytest.mark.parametrize(
     "arguments", [["--id", "WB-1"], ["--publisher", "us"], [], ["--id", "WB-1", "--publisher", "us", "ADVISORY"]]
 )

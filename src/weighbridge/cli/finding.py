@@ -41,13 +41,20 @@ def new(finding_id: str, out: Path | None) -> None:
 @click.argument("paths", metavar="FILE...", nargs=-1, required=True, type=_FILE)
 def validate(paths: tuple[Path, ...]) -> None:
     """Check files of findings and advisories, and print their digests; every problem with its line."""
-    from weighbridge.findings.files import load
+    from weighbridge.findings.files import FindingError, load
     from weighbridge.findings.finding import Finding
 
+    problems: list[str] = []
     for path in paths:
-        found = load(path)
+        try:
+            found = load(path)
+        except FindingError as error:
+            problems += [f"{path}: {one}" for one in error.problems]
+            continue
         kind = "finding" if isinstance(found, Finding) else "advisory"
         say(f"{kind} {found.id}, {found.digest}")
+    if problems:
+        raise FindingError(problems)
 
 
 @command.command(name="show")

@@ -85,5 +85,5 @@ def _rate(rate: EstimateOrNot) -> str:
 
 def _readable(day: date | None, public: bool) -> str:
     if public:
-        return "public"
+        return "anybody may read it"
     return "not public, and no day is known" if day is None else f"not public before {day}"
