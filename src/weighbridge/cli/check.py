@@ -49,7 +49,7 @@ def command(
     """Rule on a dossier by standards: how open, which stage, which use, and what would change each ruling.
 
     What lies beside the dossier is read too: attestations.yaml, openness.yaml, recourse.jsonl, and what was imported.
-    Exit codes: 0 all met, 1 something is not met, 2 usage, 3 something is not shown.
+    Exit codes: 0 all met (or not applicable), 1 something is not met, 2 usage, 3 something is not shown.
     """
     from datetime import UTC
 
