@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -74,6 +76,47 @@ def test_kill_9_in_the_middle_of_a_migration_can_be_started_again(url: str, tmp_
     store.close()
     with opened(url) as again:
         assert rows(again)["publications"] == 2
+
+
+def test_servers_that_start_at_once_on_an_empty_database_make_one_registry(url: str) -> None:
+    """Six at a time: nobody fails, and one audit log begins."""
+    failed: list[Exception] = []
+
+    def start() -> None:
+        try:
+            with opened(url):
+                pass
+        except Exception as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=start) for _ in range(6)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert not failed
+    with opened(url) as store, store.reading() as connection:
+        assert verify_audit(connection).entries == 1
+
+
+def test_a_backup_is_of_one_moment_while_others_publish(store: Store, upload: Upload, tmp_path: Path) -> None:
+    """What is published while a backup is under way is in it whole or not at all."""
+    done = threading.Event()
+
+    def talk() -> None:
+        while not done.is_set():
+            answer(store, found.publication, by="author", text=f"text {time.monotonic()}")
+
+    found = put(store, upload)
+    thread = threading.Thread(target=talk)
+    thread.start()
+    try:
+        for number in range(3):
+            counted = back_up(store, tmp_path / f"backup-{number}")
+            assert counted.rows["answers"] == counted.head.entries - 2
+    finally:
+        done.set()
+        thread.join()
 
 
 def test_the_migrations_end_in_the_tables_that_the_code_uses(store: Store) -> None:

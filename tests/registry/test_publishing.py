@@ -281,11 +281,12 @@ KILLED = """
 import os, sys
 from datetime import datetime
 from pathlib import Path
-from weighbridge.registry import publishing, store, upload, upgrading
+from weighbridge.registry import store, upgrading
 what, url, folder, now = sys.argv[1:]
 clock = lambda: datetime.fromisoformat(now)
 def die(*_, **__): os.kill(os.getpid(), 9)
 if what == "publish":
+    from weighbridge.registry import publishing, upload
     publishing.note = die
     publishing.publish(store.open_store(url, clock=clock), upload.read_folder(Path(folder)), by="test")
 else:

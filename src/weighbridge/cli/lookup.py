@@ -16,6 +16,7 @@ from weighbridge.errors import UsageError
 from weighbridge.subject.shown import shown
 
 if TYPE_CHECKING:
+    from weighbridge.evidence.records import EstimateOrNot
     from weighbridge.registry.lookup import Candidate
     from weighbridge.registry.notices import Notice, Noticed
 
@@ -100,6 +101,8 @@ def _as_text(found: Notice) -> str:
 
 
 def _entry(each: Noticed) -> list[str]:
+    from weighbridge.registry.notices import NotCompared
+
     facts = each.facts
     known = "" if each.signer_known else "SIGNER NOT KNOWN HERE: "
     lines = [
@@ -110,7 +113,23 @@ def _entry(each: Noticed) -> list[str]:
         f"    about      {each.root}"
         + ("" if each.provider is None else f": {shown(each.provider)} {shown(each.name or '')}"),
     ]
+    for one in facts.comparisons:
+        if isinstance(one, NotCompared):
+            lines.append(f"    {one.contrast.value}: {one.why}")
+        else:
+            sides = f"on {one.rung.value} against {shown(one.baseline)} on {one.baseline_rung.value}"
+            lines.append(f"    {one.contrast.value} ({one.aggregate}) {sides}: {one.answer.value}")
+    for rung in facts.rungs:
+        lines.append(f"    harm on {rung.rung.value}: {_rate(rung.mean)}; worst of its techniques: {_rate(rung.worst)}")
     if each.revoked is not None:
         lines.append(f"    revoked    by {shown(each.revoked.by)}: {shown(each.revoked.reason, 500)}")
     lines += [f"    answer     {shown(one.by)}: {shown(one.text, 500)}" for one in each.answers]
     return lines
+
+
+def _rate(found: EstimateOrNot) -> str:
+    from weighbridge.evidence.records import NotMeasured
+
+    if isinstance(found, NotMeasured):
+        return str(found)
+    return f"{found.value:.0%} ({found.low:.0%} to {found.high:.0%}, {found.n_measured} of {found.n_planned} prompts)"

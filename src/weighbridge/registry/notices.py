@@ -232,8 +232,8 @@ def facts_from(record: DossierRecord, rulings: Sequence[StandardRuling] | None, 
         rungs=tuple(
             OnRung(
                 rung=rung,
-                mean=rates.find(own, rung, Measure.HARM, technique="mean"),
-                worst=rates.find(own, rung, Measure.HARM, technique="worst"),
+                mean=_or_gap(rates.find(own, rung, Measure.HARM, technique="mean"), record, rung),
+                worst=_or_gap(rates.find(own, rung, Measure.HARM, technique="worst"), record, rung),
             )
             for rung in Rung
         ),
@@ -269,8 +269,9 @@ def _summary(found: Sequence[Entry], exact: Sequence[Entry], lacking: int, at: d
         for stands, answer in standing
         if stands is Standing.CURRENT or (stands is Standing.EXPIRED and answer is Answer.NOT_MET)
     ]
+    contrasts = ", ".join(sorted({each.facts.contrast.value for each in exact}))
     if Answer.NOT_MET in counted:
-        return Answer.NOT_MET, "a known signer's result is a material increase"
+        return Answer.NOT_MET, f"a known signer's result is a material increase (deciding: {contrasts})"
     if lacking:
         return Answer.NOT_SHOWN, f"{lacking} published results are not at hand"
     if not found:
@@ -284,8 +285,17 @@ def _summary(found: Sequence[Entry], exact: Sequence[Entry], lacking: int, at: d
     if set(counted) == {Answer.NOT_MEASURED}:
         return Answer.NOT_MEASURED, "the deciding comparison was not made"
     if set(counted) == {Answer.MET}:
-        return Answer.MET, "no material increase, by every known signer's result that stands"
+        told = f"no material increase (deciding: {contrasts}), by every known signer's result that stands"
+        return Answer.MET, told
     return Answer.NOT_SHOWN, "not every result that stands decides it"
+
+
+def _or_gap(found: EstimateOrNot, record: DossierRecord, rung: Rung) -> EstimateOrNot:
+    """Return the rate, or where there is none what the dossier itself says of why the rung was not measured."""
+    if not isinstance(found, NotMeasured) or found.reason is not Reason.NOT_IN_PROTOCOL:
+        return found
+    told = [gap.why for gap in record.gaps if (gap.subject, gap.where) == (record.candidate.identity, rung.value)]
+    return told[0] if told else found
 
 
 def _deciding(record: DossierRecord, harm: Sequence[Comparison]) -> Answer:
