@@ -20,24 +20,25 @@ def deciding(expression: Expression, known: Known) -> tuple[tuple[str, bool | Un
     (('a < 2', False),)
     """
     parts: dict[str, bool | Unknown] = {}
-    _collect(expression, expression.root, known, parts)
+    _collect(expression, expression.root, _value(expression, expression.root, known), known, parts)
     return tuple(parts.items())
 
 
-def _collect(expression: Expression, node: Node, known: Known, parts: dict[str, bool | Unknown]) -> None:
-    value = _value(expression, node, known)
+def _collect(
+    expression: Expression, node: Node, value: bool | Unknown, known: Known, parts: dict[str, bool | Unknown]
+) -> None:
     if isinstance(node, Call) and node.function in ("&&", "||"):
         values = [_value(expression, operand, known) for operand in node.operands]
         wanted = [one for one in values if one == value] if isinstance(value, bool) else []
         for operand, one in zip(node.operands, values, strict=True):
             if one == value if wanted else isinstance(one, Unknown):
-                _collect(expression, operand, known, parts)
+                _collect(expression, operand, one, known, parts)
     elif isinstance(node, Call) and node.function == "?:":
         chosen = _value(expression, node.operands[0], known)
         if isinstance(chosen, Unknown):
-            _collect(expression, node.operands[0], known, parts)
+            _collect(expression, node.operands[0], chosen, known, parts)
         else:
-            _collect(expression, node.operands[1 if chosen else 2], known, parts)
+            _collect(expression, node.operands[1 if chosen else 2], value, known, parts)
     else:
         parts[expression.source(node)] = value
 
