@@ -40,6 +40,10 @@ COMMANDS = {
         "Print a model's OpenSSF Model Signing root digest, and verify its signature when it has one.",
     ),
     "export": ("weighbridge.cli.export", "Write a dossier's evidence in another tool's format."),
+    "finding": (
+        "weighbridge.cli.finding",
+        "Findings, mitigations and advisories: record a failure, ask it again, tell those who use the weights.",
+    ),
     "gate": (
         "weighbridge.cli.gate",
         "Say whether the evidence supports a release stage, the most open stage that it does support, and what lacks.",
