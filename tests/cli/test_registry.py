@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from tests.registry.databases import endpoint, weighed
 from weighbridge.cli import backup, lookup, publish, restore
 from weighbridge.digests import digest_bytes
 from weighbridge.dossier.statements.keys import KeyKind, new_key, read_private_key
-from weighbridge.errors import UsageError
+from weighbridge.errors import MissingExtra, UsageError
 from weighbridge.registry.problems import RegistryError
 
 
@@ -116,6 +117,22 @@ def test_a_closed_model_is_stated_published_and_found(key: Path, db: str, tmp_pa
     assert run(lookup.command, "--closed", "some lab/other", "--db", db)[0] == 4
     with pytest.raises(UsageError, match="statements already"):
         run(publish.command, folder, "--db", db, *named)
+
+
+def test_without_the_extra_the_error_says_what_to_install(
+    db: str, dossier: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All four commands, before they touch anything."""
+    monkeypatch.setitem(sys.modules, "sqlalchemy", None)
+    for command, asked in (
+        (publish.command, dossier),
+        (lookup.command, "ab" * 32),
+        (backup.command, tmp_path / "b"),
+        (restore.command, dossier / "card.md"),
+    ):
+        with pytest.raises(MissingExtra, match=r"weighbridge\[serve\]"):
+            run(command, asked, "--db", db)
+    assert not (tmp_path / "registry.db").exists()
 
 
 def test_wrong_usage_makes_no_database(db: str, dossier: Path, tmp_path: Path, key: Path) -> None:

@@ -19,6 +19,9 @@ def command(file: Path, db: str) -> int:
 
     Every stored file and the audit log are checked on the way. Exit codes: 0 written, 2 usage, 4 the registry is damaged or fails.
     """
+    from weighbridge.registry.problems import need_extra
+
+    need_extra()
     from weighbridge.registry.backup import back_up
     from weighbridge.registry.store import open_store
 

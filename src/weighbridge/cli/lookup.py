@@ -35,6 +35,9 @@ def command(asked: str | None, db: str, closed: str | None, at: str | None, as_j
     The first 12 hexadecimal digits are enough; when several digests begin so, they are listed. Exit codes: 0 something is published,
     2 usage, 4 nothing is, or the database fails.
     """
+    from weighbridge.registry.problems import need_extra
+
+    need_extra()
     from weighbridge.registry.lookup import candidates, closed_notice_of, digest_asked, notice_of
     from weighbridge.registry.store import open_store
 

@@ -50,7 +50,9 @@ def command(
     changes nothing. Exit codes: 0 it is there, 1 it does not verify, 2 usage, 4 the database fails.
     """
     from weighbridge.dossier.statements.keys import read_public_key
-    from weighbridge.registry.problems import NotAdmitted
+    from weighbridge.registry.problems import NotAdmitted, need_extra
+
+    need_extra()
     from weighbridge.registry.publishing import publish
     from weighbridge.registry.publishing import trust as trust_key
     from weighbridge.registry.store import open_store

@@ -18,6 +18,9 @@ def command(file: Path, db: str) -> int:
 
     Exit codes: 0 restored and checked, 2 usage (the place is not empty), 4 the backup is damaged or of a newer version.
     """
+    from weighbridge.registry.problems import need_extra
+
+    need_extra()
     from weighbridge.registry.backup import restore
 
     found = restore(file, db)

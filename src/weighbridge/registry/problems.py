@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 
-from weighbridge.errors import EvidenceError, UsageError, WeighbridgeError
+from weighbridge.errors import EvidenceError, MissingExtra, UsageError, WeighbridgeError
 
 
 class RegistryError(WeighbridgeError):
@@ -26,3 +27,9 @@ class NotAdmitted(EvidenceError):
             where=where,
             do="`weighbridge verify` tells each reason and what to do about it",
         )
+
+
+def need_extra() -> None:
+    """Raise `MissingExtra` unless what a registry's database needs is installed. To be called before what imports it."""
+    if find_spec("sqlalchemy") is None or find_spec("alembic") is None:
+        raise MissingExtra("serve", "a registry needs SQLAlchemy and Alembic")

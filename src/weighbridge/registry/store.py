@@ -12,15 +12,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError
+
 from weighbridge.errors import MissingExtra, UsageError
 from weighbridge.registry.problems import RegistryError
-
-try:
-    from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
-    from sqlalchemy.engine import URL, make_url
-    from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, NoSuchModuleError
-except ImportError:  # pragma: no cover - only without the extra
-    raise MissingExtra("serve", "a registry needs SQLAlchemy") from None
 
 LOCK = 7_214_906_113  # any number, the same for all writers of a registry
 WAIT_S = 30
@@ -123,7 +120,7 @@ def _engine(url: URL) -> Engine:
         if url.get_backend_name() == "postgresql":
             return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 10})
         engine = create_engine(url, connect_args={"timeout": WAIT_S})
-    except (NoSuchModuleError, ModuleNotFoundError):
+    except ModuleNotFoundError:
         raise MissingExtra("serve", "PostgreSQL needs psycopg") from None
     event.listen(engine, "connect", _connected)
     event.listen(engine, "begin", _begun)

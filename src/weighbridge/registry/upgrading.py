@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection, text
 
 from weighbridge.errors import UsageError
@@ -41,6 +39,9 @@ def upgrade(store: Store, *, to: str = REVISION, create: bool = True) -> None:
 
 def upgrade_within(connection: Connection, to: str = REVISION) -> None:
     """Bring the tables to revision `to` within the caller's transaction."""
+    from alembic import command
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
