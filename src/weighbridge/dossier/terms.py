@@ -19,6 +19,7 @@ from pydantic import Field
 from weighbridge.digests import Digest, canonical_json
 from weighbridge.dossier.untrusted import one_line
 from weighbridge.dossier.write import write_together
+from weighbridge.evidence.openness import UNDECLARED
 from weighbridge.evidence.provenance import Provenance
 from weighbridge.evidence.records import Record
 from weighbridge.standards.comparison import Higher, Placed, Row
@@ -56,6 +57,11 @@ class OpennessLine(Record):
     where: str
     remarks: tuple[str, ...] = ()
     rulings: dict[str, tuple[Ruling, ...]] = Field(default_factory=dict)
+
+    @property
+    def decided(self) -> bool:
+        """Whether the provider decided on it at all."""
+        return self.decision != UNDECLARED
 
 
 class Sides(Record):
@@ -118,7 +124,24 @@ def render_terms(terms: Terms) -> str:
     standards = [one.standard for one in terms.rulings]
     views = [_view(number, one, standards.count(one.standard) > 1) for number, one in enumerate(terms.rulings, start=1)]
     return _template().render(
-        terms=terms, views=views, marks=MARKS, higher=_higher, asked=_asked, Ruling=Ruling, Strength=Strength
+        terms=terms,
+        views=views,
+        totals=_totals(views),
+        marks=MARKS,
+        higher=_higher,
+        asked=_asked,
+        Strength=Strength,
+    )
+
+
+def _totals(views: Sequence[View]) -> str:
+    """Return in one sentence how many rulings came out how."""
+    found = [view.ruling.ruling for view in views if not view.folded]
+    parts = [f"{found.count(each)} {each.value}" for each in _ORDER if each in found]
+    return (
+        f"Of {_number(len(found), 'ruling')}: {', '.join(parts)}."
+        if found
+        else "No standard was asked that applies here."
     )
 
 

@@ -26,6 +26,7 @@ from weighbridge.subject.licences import UNLICENSED, Judgement, judge, licence_i
 
 OPENNESS_FILE = "openness.yaml"
 FOUND_FILE = "components.json"
+UNDECLARED = "not declared"
 MAX_FOUND_BYTES = 4 << 20
 AS_KIND = "as kind"
 AS_DISTRIBUTION = "as distribution"
@@ -423,7 +424,7 @@ def _row(item: Item) -> OpennessRow:
         kind=about.kind.value,
         asked_by=", ".join(f"{framework.value}: {name}" for framework, name in about.asked_by.items()) or "nobody",
         found=item.released_from if item.found else NOT_FOUND,
-        decision=decision.decision.value if decision else "not declared",
+        decision=decision.decision.value if decision else UNDECLARED,
         why=(decision.why if decision else None) or "no reason given",
         risk=(risk.text + (f" ({risk.evidence})" if risk.evidence else "")) if risk else "not shown",
         licence=item.licence or "not shown",
