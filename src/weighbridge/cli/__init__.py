@@ -23,6 +23,10 @@ COMMANDS = {
         "weighbridge.cli.assess",
         "Weigh a model: ask it on every rung of the access ladder and write a dossier.",
     ),
+    "backup": (
+        "weighbridge.cli.backup",
+        "Write a whole registry to one file, as it is at one moment, while others read and publish.",
+    ),
     "calibrate": (
         "weighbridge.cli.calibrate",
         "Say how far a grader may be trusted: agreement with human labels, drift between two graders.",
@@ -59,13 +63,22 @@ COMMANDS = {
         "Say how many prompts a comparison will need: a fixed number, and in sequence, stopping when it is decided.",
     ),
     "protocol": ("weighbridge.cli.protocol", "Print a protocol with every field explained, or check a protocol file."),
+    "lookup": (
+        "weighbridge.cli.lookup",
+        "Say what was published about exactly these weights: by root digest, by one weight file's digest, or by the model itself.",
+    ),
     "openness": (
         "weighbridge.cli.openness",
         "Openness by component: what was found, what the provider decided and why, and three definitions over it.",
     ),
+    "publish": ("weighbridge.cli.publish", "Publish a signed dossier in a registry, whole or not at all."),
     "recourse": (
         "weighbridge.cli.recourse",
         "Recourse log: contested decisions, who reviewed them, what became of them, and how long it took.",
+    ),
+    "restore": (
+        "weighbridge.cli.restore",
+        "Fill an empty database with a backup, whole or not at all; it may be another kind of database than the backup came from.",
     ),
     "rules": (
         "weighbridge.cli.rules",
