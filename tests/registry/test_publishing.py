@@ -17,7 +17,7 @@ from sqlalchemy import event, func, select, text, update
 
 from tests.dossier.statements import made
 from tests.registry.databases import Clock, endpoint, model, opened, put, signed, weighed
-from weighbridge.digests import digest_bytes
+from weighbridge.digests import canonical_json, digest_bytes
 from weighbridge.dossier.statements.envelope import sign
 from weighbridge.dossier.statements.keys import PrivateKey
 from weighbridge.dossier.statements.verification import root_in
@@ -144,6 +144,30 @@ def test_a_trusted_keys_bad_signature_is_refused_not_unknown(store: Store, uploa
     forged = sign(payload, [other]).replace(other.public.keyid.encode(), key.public.keyid.encode())
     with pytest.raises(NotAdmitted, match="bad-signature"):
         put(store, replace(upload, files={**upload.files, name: forged}))
+
+
+def test_a_statement_that_says_more_than_its_dossier_is_refused(store: Store, upload: Upload, key: PrivateKey) -> None:
+    """Well signed, and bound to an adverse dossier: a rosier verdict, rate or grader in it, or a gap left out, is not published."""
+    trust(store, key.public, name="Evaluator", by="test")
+    name = next(name for name in upload.files if "weighing" in name)
+    said = json.loads(base64.b64decode(json.loads(upload.files[name])["payload"]))
+    whole = said["predicate"]
+    rosier = [
+        {"headline": {**whole["headline"], "paragraph": "All is well."}},
+        {"rates": whole["rates"][1:]},
+        {"grader": {**whole["grader"], "calibration": "perfect"}},
+        {"not_measured": []},
+        {"dossier": digest_bytes(b"another")},
+        {"rulings": [{**whole["rulings"][0], "dossier": digest_bytes(b"another")}]},
+        {"made_by": None},
+        {"more": 1},
+    ]
+    for change in rosier:
+        payload = canonical_json({**said, "predicate": {**whole, **change}})
+        with pytest.raises(NotAdmitted):
+            put(store, replace(upload, files={**upload.files, name: sign(payload, [key])}))
+    same = sign(canonical_json(said), [key])
+    assert put(store, replace(upload, files={**upload.files, name: same})).is_new
 
 
 def test_an_expired_dossier_is_not_published(store: Store, clock: Clock, upload: Upload) -> None:

@@ -15,6 +15,7 @@ from weighbridge.dossier.statements.envelope import Signed, read_envelope
 from weighbridge.dossier.statements.failures import Failure, Problem, Refused
 from weighbridge.dossier.statements.keyless import hold_bundle, is_bundle
 from weighbridge.dossier.statements.keys import PublicKey
+from weighbridge.dossier.statements.predicate import Binding, StatedSubject, weighing
 from weighbridge.dossier.statements.strict_json import read_canonical
 from weighbridge.dossier.statements.verification import (
     SKEW,
@@ -109,7 +110,9 @@ def admit(upload: Upload, keys: Sequence[PublicKey], now: datetime) -> Admitted:
         signer=judged.signer if is_known and judged.signer else _claimed(data),
         signer_known=is_known,
         weights=tuple(sorted(weights)),
-        facts=facts_from(record, _rulings(payload.payload, files["dossier.json"]), weight_files=len(weights)),
+        facts=facts_from(
+            record, _rulings(payload.payload, record, subject, files["dossier.json"]), weight_files=len(weights)
+        ),
     )
 
 
@@ -191,13 +194,24 @@ def _claimed(data: bytes) -> str:
         return "not checked"
 
 
-def _rulings(payload: bytes, dossier: str) -> tuple[StandardRuling, ...] | None:
-    """Return the rulings that were signed, None when no standard was asked."""
+def _rulings(
+    payload: bytes, record: DossierRecord, subject: StatedSubject, dossier: str
+) -> tuple[StandardRuling, ...] | None:
+    """Return the rulings that were signed, None when no standard was asked.
+
+    Raises `NotAdmitted` when the statement says anything else than what its own dossier makes it say: a rosy statement beside an adverse
+    dossier would be signed and bound, and false.
+    """
     said = read_canonical(payload, "the statement")["predicate"]
     try:
-        found = TypeAdapter(tuple[StandardRuling, ...]).validate_json(canonical_json(said.get("rulings")))
+        binding = Binding.model_validate_json(canonical_json({name: said.get(name) for name in Binding.model_fields}))
+        rulings = TypeAdapter(tuple[StandardRuling, ...]).validate_json(canonical_json(said.get("rulings")))
     except ValidationError:
-        raise NotAdmitted(["the statement's rulings are not rulings"]) from None
-    if any(each.dossier != dossier for each in found):
+        raise NotAdmitted([str(Problem(Failure.BROKEN_PREDICATE, "it is not a weighing as signed here"))]) from None
+    if any(each.dossier != dossier for each in rulings):
         raise NotAdmitted(["the statement's rulings are of another dossier"])
-    return found or None
+    for are_ruled in (True, False):
+        made = weighing(record, dossier=dossier, subject=subject, binding=binding, rulings=rulings, are_ruled=are_ruled)
+        if canonical_json(made.model_dump(mode="json", by_alias=True)) == canonical_json(said):
+            return rulings if are_ruled else None
+    raise NotAdmitted(["the statement of the weighing does not say what its dossier says: sign the dossier again"])
