@@ -26,7 +26,7 @@ from weighbridge.registry.lineage.relation import Related, probability, relate
 
 LAYERS, WIDTH, INNER, TOKENS, STEPS = 4, 64, 160, 256, 80
 SEEDS = 2
-SIDES = {"train": range(4), "calibration": range(4, 7), "test": range(7, 12)}
+SIDES = {"train": range(4), "calibration": range(4, 7), "test": range(12, 17)}
 Model = dict[str, np.ndarray]
 
 

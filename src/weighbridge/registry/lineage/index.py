@@ -1,6 +1,6 @@
 """Finds the relatives of a model among very many: words that share 15 of 16 bits are candidates, candidates are compared exactly.
 
-The bits of a fingerprint are random projections already, so their quarters are the hashes (Indyk and Motwani 1998): 16 places that survive most changes, four keys of 16 bits each,
+The bits of a fingerprint are random projections already, so parts of them are the hashes (Indyk and Motwani 1998): 16 places that survive most changes, seven keys of 16 bits each,
 looked up with every one of the bits flipped too. What was added last is searched exactly until the tables are made again.
 """
 
@@ -25,7 +25,7 @@ PLACES = (
     *(f"{layer}.{role}" for layer in range(3) for role in ("attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down")),
 )
 _WORDS = len(PLACES)
-_QUARTERS = 4
+_SHIFTS = range(0, 49, 8)  # where in a word the keys begin: seven, each overlapping the next by half
 _FLIPS = np.array([0, *(1 << bit for bit in range(16))], np.uint16)
 _TAIL = 4096  # added rows that are searched exactly before the tables are made again
 _FORMAT = "weighbridge-lineage-index-1"
@@ -42,7 +42,7 @@ class Near:
 
 
 class Index:
-    """Fingerprints by name, in memory: 130 bytes each and 260 of tables. Not for several threads that write.
+    """Fingerprints by name, in memory: some 150 bytes each and 450 of tables. Not for several threads that write.
 
     >>> index = Index()
     >>> index.add("parent", Fingerprint({place: 3**40 * (at + 1) % 2**64 for at, place in enumerate(PLACES)}))
@@ -154,8 +154,8 @@ class Index:
         for word in range(_WORDS):
             rows = np.flatnonzero(self._has[:size, word]).astype(np.int32)
             values = self._words[:size, word][rows]
-            for quarter in range(_QUARTERS):
-                keys = _key(values, quarter)
+            for shift in _SHIFTS:
+                keys = _key(values, shift)
                 starts = np.concatenate([[0], np.cumsum(np.bincount(keys, minlength=1 << 16))])
                 tables.append((rows[np.argsort(keys, kind="stable")], starts))
         self._tables, self._indexed = tables, size
@@ -163,10 +163,10 @@ class Index:
     def _candidates(self, words: Words, has: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
         found = [np.zeros(0, np.int32)]
         for number, (rows, starts) in enumerate(self._tables):
-            word, quarter = divmod(number, _QUARTERS)
+            word, shift = number // len(_SHIFTS), _SHIFTS[number % len(_SHIFTS)]
             if not has[word]:
                 continue
-            keys = (_key(words[word : word + 1], quarter)[0] ^ _FLIPS).astype(np.intp)
+            keys = (_key(words[word : word + 1], shift)[0] ^ _FLIPS).astype(np.intp)
             for first, last in zip(starts[keys].tolist(), starts[keys + 1].tolist(), strict=True):
                 if last > first:
                     found.append(rows[first:last])
@@ -194,5 +194,5 @@ def _row(mark: Fingerprint) -> tuple[Words, npt.NDArray[np.bool_]]:
     return np.array([mark.bits.get(place, 0) for place in PLACES], np.uint64), has
 
 
-def _key(values: Words, quarter: int) -> npt.NDArray[np.uint16]:
-    return (values >> np.uint64(16 * quarter)).astype(np.uint16)
+def _key(values: Words, shift: int) -> npt.NDArray[np.uint16]:
+    return (values >> np.uint64(shift)).astype(np.uint16)
