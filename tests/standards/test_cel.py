@@ -54,7 +54,7 @@ def reference(text: str, evidence: dict[str, Any]) -> Any:
 
 
 @given(conditions, exact_evidence)
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=500, deadline=None)
 def test_with_all_evidence_there_a_condition_has_the_value_that_the_reference_implementation_gives_it(
     text: str, evidence: dict[str, Any]
 ) -> None:
@@ -69,7 +69,7 @@ def test_with_all_evidence_there_a_condition_has_the_value_that_the_reference_im
 
 
 @given(conditions, exact_evidence, st.sets(st.sampled_from([*TRUTHS, *NUMBERS, *TEXTS, *LISTS])))
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=400, deadline=None)
 def test_where_evidence_is_missing_a_condition_is_unknown_exactly_where_the_reference_finds_no_such_key(
     text: str, evidence: dict[str, Any], gone: set[str]
 ) -> None:
@@ -114,7 +114,7 @@ def test_a_condition_over_constants_has_its_value(text: str, expected: bool) -> 
 
 
 @given(conditions, bounded_evidence, st.sets(st.sampled_from([*TRUTHS, *NUMBERS, *TEXTS, *LISTS])))
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=500, deadline=None)
 def test_evidence_taken_away_never_turns_a_condition_into_another_truth(
     text: str, evidence: dict[str, Any], gone: set[str]
 ) -> None:
@@ -127,7 +127,7 @@ def test_evidence_taken_away_never_turns_a_condition_into_another_truth(
 @given(
     conditions, bounded_evidence, st.dictionaries(st.sampled_from(NUMBERS), st.tuples(st.floats(0, 2), st.floats(0, 2)))
 )
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=500, deadline=None)
 def test_wider_bounds_never_turn_a_condition_into_another_truth(
     text: str, evidence: dict[str, Any], wider: dict[str, tuple[float, float]]
 ) -> None:

@@ -421,7 +421,7 @@ def no_better(before: StandardRuling, after: StandardRuling) -> None:
 
 
 @given(standards(), _known, _ages, _testimonies, _contexts, st.data())
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=600, deadline=None)
 def test_evidence_an_attestation_or_a_declaration_taken_away_only_ever_makes_a_ruling_not_shown(
     one: Standard,
     known: dict[str, Any],
