@@ -276,7 +276,7 @@ def show(rows: list[tuple[str, str, bool, float, float, float, bool, str | None]
             truth: float(np.mean([(row[5] - truth) ** 2 for row in mine if row[2] == truth])) for truth in (True, False)
         }
         print(f"{side}: {len(mine)} pairs, precision {rate(hits, said)}, recall {rate(hits, kin)},")
-        print(f"  Brier (both kinds weigh the same) {(brier[True] + brier[False]) / 2:.5f}")
+        print(f"  Brier (both kinds weigh the same) {(brier[True] + brier[False]) / 2:.1e}")
     test = [row for row in rows if row[0] == "test"]
     print(
         "\n| kind | pairs | bits that differ: mean | least | largest | match | probability: least | largest | named |"
