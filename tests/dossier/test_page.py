@@ -131,7 +131,9 @@ def test_nothing_is_fetched_or_run(outline: Outline) -> None:
     for tag, attributes in outline.elements:
         assert not [name for name in attributes if name.startswith("on")], tag
         for name in ("href", "src"):
-            assert re.fullmatch(r"#[\w-]+|[a-z]+\.(jsonl|json|toml|md|html)|logs/", attributes.get(name, "#a")), attributes
+            assert re.fullmatch(r"#[\w-]+|[a-z]+\.(jsonl|json|toml|md|html)|logs/", attributes.get(name, "#a")), (
+                attributes
+            )
     (policy,) = [meta["content"] for meta in outline.of("meta") if meta.get("http-equiv") == "Content-Security-Policy"]
     assert policy.startswith("default-src 'none'; style-src 'unsafe-inline'; img-src data:;")
     assert "script" not in policy
