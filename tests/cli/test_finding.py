@@ -96,7 +96,7 @@ def test_a_finding_is_asked_again(tmp_path: Path) -> None:
         known["privacy.enable.01"],
     ]
     assert "no text is known of privacy.enable.01" in _refusal("regress", found, "--from", out)
-    assert "is there already" in _refusal("regress", found, "--out", out)
+    assert "there is a file already" in _refusal("regress", found, "--out", out)
     made = _write(tmp_path / "advisory.yaml", advisory_data())
     assert "an advisory, not a finding" in _refusal("regress", made)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from weighbridge.cli.saying import say
+from weighbridge.cli.saying import put, say
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -34,7 +34,7 @@ def new(finding_id: str, out: Path | None) -> None:
     """Print a finding to begin with, every field explained."""
     from weighbridge.findings.files import new_finding_text
 
-    _put(new_finding_text(finding_id, today=_now().date()), out)
+    put(new_finding_text(finding_id, today=_now().date()), out)
 
 
 @command.command(name="validate")
@@ -94,7 +94,7 @@ def regress(path: Path, prompts: Path | None, out: Path | None) -> None:
     if finding.reproduce.prompt_ids:
         suite = builtin_suite() if prompts is None else load_prompts(prompts)
         texts = {one.id: one.text for one in suite.prompts}
-    _put(regression_prompts(finding, texts), out)
+    put(regression_prompts(finding, texts), out)
 
 
 @command.command(name="advisory")
@@ -125,10 +125,10 @@ def advisory(
 
     made = _advisory(paths, advisory_id, publisher)
     if form == "file":
-        _put(advisory_text(made), out)
+        put(advisory_text(made), out)
         return
     rendered = (osv if form == "osv" else avid)(made, on=_now().date())
-    _put(json.dumps(rendered, ensure_ascii=False, indent=1) + "\n", out)
+    put(json.dumps(rendered, ensure_ascii=False, indent=1) + "\n", out)
 
 
 @command.command(name="feed")
@@ -147,7 +147,7 @@ def feed(paths: tuple[Path, ...], title: str, publisher: str, url: str | None, o
 
     findings, advisories = _loaded(paths)
     renewed = [with_findings(one, findings) for one in advisories]
-    _put(atom(renewed, title=title, publisher=publisher, on=_now().date(), url=url).decode("utf-8"), out)
+    put(atom(renewed, title=title, publisher=publisher, on=_now().date(), url=url).decode("utf-8"), out)
 
 
 def _advisory(paths: tuple[Path, ...], advisory_id: str | None, publisher: str | None) -> Advisory:
@@ -187,23 +187,3 @@ def _now() -> datetime:
     from datetime import UTC, datetime
 
     return datetime.now(UTC).replace(microsecond=0)
-
-
-def _put(text: str, out: Path | None) -> None:
-    """Print the text, or write it whole or not at all."""
-    from weighbridge.errors import UsageError
-
-    if out is None:
-        say(text.rstrip("\n"))
-        return
-    if out.exists():
-        raise UsageError("is there already", where=str(out), do="choose another --out")
-    part = out.with_name(f".{out.name}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(out)
-    except OSError as error:
-        part.unlink(missing_ok=True) if part.parent.is_dir() else None
-        raise UsageError(
-            f"cannot be written ({error.strerror or error})", where=str(out), do="choose another --out"
-        ) from error

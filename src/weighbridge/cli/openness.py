@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from weighbridge.cli.saying import say
+from weighbridge.cli.saying import put, say
 
 
 @click.group(name="openness")
@@ -73,17 +73,10 @@ def new(dossier: Path, organisation: str, role: str, out: Path | None) -> None:
     from datetime import UTC, datetime
 
     from weighbridge.dossier.gathering import found_components
-    from weighbridge.errors import UsageError
     from weighbridge.evidence.openness import OPENNESS_FILE, new_openness_text
 
     found = found_components(dossier)
     text = new_openness_text(found, organisation=organisation, role=role, today=datetime.now(UTC).date())
     path = out or (dossier if dossier.is_dir() else dossier.parent) / OPENNESS_FILE
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        raise UsageError("there is a file already", where=str(path), do="edit it, or choose another --out") from None
-    except OSError as error:
-        raise UsageError(f"cannot be written ({error.strerror})", where=str(path), do="choose another --out") from error
+    put(text, path)
     say(f"{path}: fill in what was decided, and why; `weighbridge openness show {dossier}` then shows it")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 import click
 
-from weighbridge.errors import WeighbridgeError
+from weighbridge.errors import UsageError, WeighbridgeError
 
 
 def say(text: str) -> bool:
@@ -26,6 +27,24 @@ def say(text: str) -> bool:
         _hush()
         raise WeighbridgeError(f"cannot be written ({error.strerror})", where="standard output") from error
     return True
+
+
+def put(text: str, out: Path | None, *, over: bool = False) -> None:
+    """Print the text, or write it whole or not at all; what is there stays unless `over`. Raises `UsageError`."""
+    if out is None:
+        say(text.rstrip("\n"))
+        return
+    if out.exists() and not over:
+        raise UsageError("there is a file already", where=str(out), do="edit it, or choose another --out")
+    part = out.with_name(f".{out.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(out)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        reason = error.strerror or error
+        raise UsageError(f"cannot be written ({reason})", where=str(out), do="choose another --out") from error
 
 
 def _hush() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from weighbridge.cli.saying import say
+from weighbridge.cli.saying import put, say
 
 
 @click.group(name="standard")
@@ -134,20 +134,9 @@ def validate(files: tuple[str, ...]) -> None:
 @click.option("--out", type=click.Path(path_type=Path), help="Write it to this file, which must not exist yet.")
 def new(standard_id: str, out: Path | None) -> None:
     """Print a standard to begin with, every field explained."""
-    from weighbridge.errors import UsageError
     from weighbridge.standards.files import new_standard_text
 
-    text = new_standard_text(standard_id)
-    if out is None:
-        say(text.rstrip("\n"))
-        return
-    try:
-        with out.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        raise UsageError("there is a file already", where=str(out), do="choose another --out") from None
-    except OSError as error:
-        raise UsageError(f"cannot be written ({error.strerror})", where=str(out), do="choose another --out") from error
+    put(new_standard_text(standard_id), out)
 
 
 @command.command(name="names")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from weighbridge.cli.saying import say
+from weighbridge.cli.saying import put, say
 
 if TYPE_CHECKING:
     from weighbridge.threats.scores import ScoredSheet
@@ -55,7 +55,7 @@ def new(sheet_id: str | None, vector: str | None, out: Path | None) -> None:
             "a new sheet needs a name", do="`weighbridge threat new ID`, or --vector NAME for a sheet that ships"
         )
     today = datetime.now(UTC).date()
-    _put(new_sheet_text(sheet_id or vector or "", vector, today=today), out, over=False)
+    put(new_sheet_text(sheet_id or vector or "", vector, today=today), out)
 
 
 @command.command(name="fill")
@@ -80,7 +80,7 @@ def fill_sheet(sheet: str, dossier: Path, out: Path | None) -> None:
     if out is not None and is_toml(text, str(out)) != toml:
         form = "TOML" if toml else "YAML"
         raise UsageError(f"the sheet is {form}", where=str(out), do=f"give --out the suffix of a {form} file")
-    _put(text, out, over=True)
+    put(text, out, over=True)
     if out is not None:
         step = scored(filled).scores[3]
         say(f"step 4: {step.score.value} ({step.because}); written to {out}")
@@ -108,23 +108,3 @@ def show(sheet: str, as_json: bool) -> None:
 
 def _plain(found: ScoredSheet) -> dict[str, object]:
     return found.model_dump(mode="json", by_alias=True)
-
-
-def _put(text: str, out: Path | None, *, over: bool) -> None:
-    """Print the text, or write it whole or not at all."""
-    from weighbridge.errors import UsageError
-
-    if out is None:
-        say(text.rstrip("\n"))
-        return
-    if out.exists() and not over:
-        raise UsageError("is there already", where=str(out), do="choose another --out")
-    part = out.with_name(f".{out.name}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(out)
-    except OSError as error:
-        part.unlink(missing_ok=True) if part.parent.is_dir() else None
-        raise UsageError(
-            f"cannot be written ({error.strerror or error})", where=str(out), do="choose another --out"
-        ) from error

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
+from jinja2 import Template
 from markupsafe import Markup, escape
 
 from weighbridge.dossier.figures.shares import patterns
@@ -21,6 +21,7 @@ from weighbridge.dossier.inspection import SEVERITIES, FoundFact, InspectionReco
 from weighbridge.dossier.printing import count, size
 from weighbridge.dossier.record import FilesRead
 from weighbridge.dossier.svg import Plots
+from weighbridge.dossier.templating import page_template
 from weighbridge.dossier.untrusted import one_line
 
 PAGE_FILE, REPORT_FILE = "datasheet.html", "inspection.json"
@@ -141,12 +142,5 @@ def _options(text: str) -> Markup:
 
 @cache
 def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("weighbridge.dossier"),
-        autoescape=select_autoescape(default=True, default_for_string=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"one_line": one_line, "count": count, "size": size, "options": _options}
-    return environment.get_template("datasheet.html")
+    filters = {"one_line": one_line, "count": count, "size": size, "options": _options}
+    return page_template("datasheet.html", filters)

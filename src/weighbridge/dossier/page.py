@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
+from jinja2 import Template
 from markupsafe import Markup, escape
 
 from weighbridge.dossier.figures.balance import AGGREGATE_WORDS, balance
@@ -30,6 +30,7 @@ from weighbridge.dossier.tables import (
     twin_table,
     verb_table,
 )
+from weighbridge.dossier.templating import page_template
 from weighbridge.dossier.threat_sheets import BOOKKEEPING, MARKS, sheet_view
 from weighbridge.dossier.untrusted import one_line, visible
 from weighbridge.dossier.wording import REASONS, saved_words, uncalibrated, unchecked_grades, verdict_words
@@ -210,15 +211,7 @@ def _total(record: DossierRecord) -> dict[str, str]:
 
 @cache
 def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("weighbridge.dossier"),
-        autoescape=select_autoescape(default=True, default_for_string=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {
+    filters = {
         "badge": badge,
         "capitalise": lambda words: words[:1].upper() + words[1:],
         "count": count,
@@ -229,4 +222,4 @@ def _template() -> Template:
         "size": size,
         "visible": visible,
     }
-    return environment.get_template("page.html")
+    return page_template("page.html", filters)

@@ -12,11 +12,12 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
+from jinja2 import Template
 from markupsafe import Markup
 from pydantic import Field
 
 from weighbridge.digests import Digest, canonical_json
+from weighbridge.dossier.templating import page_template
 from weighbridge.dossier.untrusted import one_line
 from weighbridge.dossier.write import write_together
 from weighbridge.evidence.openness import UNDECLARED
@@ -233,12 +234,5 @@ def _link(source: str) -> Markup:
 
 @cache
 def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("weighbridge.dossier"),
-        autoescape=select_autoescape(default=True, default_for_string=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"one_line": one_line, "kind": _KINDS.__getitem__, "link": _link, "counted": _counted}
-    return environment.get_template("terms.html")
+    filters = {"one_line": one_line, "kind": _KINDS.__getitem__, "link": _link, "counted": _counted}
+    return page_template("terms.html", filters)
