@@ -130,7 +130,7 @@ def validate(files: tuple[str, ...]) -> None:
 
 
 @command.command(name="new")
-@click.argument("standard_id", metavar="ID")
+@click.argument("standard_id", metavar="[ID]", default="our-standard")
 @click.option("--out", type=click.Path(path_type=Path), help="Write it to this file, which must not exist yet.")
 def new(standard_id: str, out: Path | None) -> None:
     """Print a standard to begin with, every field explained."""
