@@ -32,7 +32,7 @@ _HELP = "; ".join(f"{name}: {words.rstrip('.')}" for name, (_, words) in FORMATS
     "--rulings",
     type=click.Path(path_type=Path),
     multiple=True,
-    help="What `weighbridge check DOSSIER --json` printed, for formats that carry rulings; may be repeated.",
+    help="What `weighbridge check DOSSIER --json` printed, for formats that carry rulings; may be repeated. Default: DOSSIER/terms.json.",
 )
 def command(dossier: Path, format_name: str, out: Path | None, rulings: tuple[Path, ...]) -> None:
     """Write a dossier's evidence in another tool's format.

@@ -17,6 +17,7 @@ from markupsafe import Markup
 from pydantic import Field
 
 from weighbridge.digests import Digest, canonical_json
+from weighbridge.dossier.exports.files import TERMS_FILE
 from weighbridge.dossier.templating import page_template
 from weighbridge.dossier.untrusted import one_line
 from weighbridge.dossier.write import write_together
@@ -26,7 +27,7 @@ from weighbridge.evidence.records import Record
 from weighbridge.standards.comparison import Higher, Placed, Row
 from weighbridge.standards.rulings import LevelRuling, RequirementRuling, Ruling, StandardRuling, Strength
 
-PAGE_FILE, TERMS_FILE = "terms.html", "terms.json"
+PAGE_FILE = "terms.html"
 MARKS = {
     Provenance.CHECKED: "checked against the source",
     Provenance.SECONDARY: "read in a secondary source",

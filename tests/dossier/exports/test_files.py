@@ -137,3 +137,13 @@ def test_a_foreign_log_removes_nothing(text: str, small: DossierRecord, tmp_path
     (tmp_path / "avid.log.json").write_text(text, encoding="utf-8")
     write_export("avid", Source(small), Export({}, {}, ()), tmp_path, at=AT)
     assert (tmp_path / "a").exists()
+
+
+def test_without_a_file_of_rulings_the_terms_beside_the_dossier_go_along(small: DossierRecord, tmp_path: Path) -> None:
+    """`terms.json` is what the dossier's own page shows: an export of the dossier has it too."""
+    folder = _dossier(tmp_path / "d", small)
+    found = read_source(folder, [_rulings(tmp_path / "r.json", [ruling(small)])]).rulings
+    (folder / "terms.json").write_text(
+        json.dumps([one.model_dump(mode="json", by_alias=True) for one in found]), "utf-8"
+    )
+    assert read_source(folder).rulings == found

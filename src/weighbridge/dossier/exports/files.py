@@ -23,6 +23,7 @@ from weighbridge.dossier.write import read_dossier
 from weighbridge.errors import EvidenceError, UsageError
 from weighbridge.standards.rulings import StandardRuling
 
+TERMS_FILE = "terms.json"
 CHECK_SCHEMA = "weighbridge.check/1"
 MAX_REPORT_BYTES = 256 << 20  # of inspection.json: a model of a hundred thousand tensors needs some 50 MB
 MAX_RULINGS_BYTES = 16 << 20
@@ -31,13 +32,18 @@ MAX_LOG_BYTES = 1 << 20
 
 def read_source(dossier: Path, rulings: Sequence[Path] = ()) -> Source:
     """Return what is to be exported: the record in `dossier` (a folder or its `dossier.json`), `inspection.json` beside it if the
-    record names one, and the rulings in files that `weighbridge check --json` wrote (or one ruling in a file of its own).
+    record names one, and the rulings in files that `weighbridge check --json` wrote (or one ruling in a file of its own); without any, those
+    in `terms.json` beside it.
 
     Raises `UsageError` when a file cannot be read, `EvidenceError` when it is damaged, too large, or not of this dossier.
     """
     record = read_dossier(dossier)
-    source = Source(record, inspection=_inspection(dossier if dossier.is_dir() else dossier.parent, record))
-    found = tuple(ruling for path in rulings for ruling in _rulings(path, source))
+    folder = dossier if dossier.is_dir() else dossier.parent
+    source = Source(record, inspection=_inspection(folder, record))
+    terms = folder / TERMS_FILE
+    found = tuple(
+        ruling for path in rulings or ([terms] if terms.exists() else []) for ruling in _rulings(path, source)
+    )
     return Source(record, found, source.inspection)
 
 
@@ -121,7 +127,7 @@ def _rulings(path: Path, source: Source) -> list[StandardRuling]:
     try:
         found: Any = from_json(_read(path, MAX_RULINGS_BYTES), allow_inf_nan=False)
         printed = isinstance(found, dict) and found.get("schema") == CHECK_SCHEMA
-        listed = found.get("rulings") if printed else [found]
+        listed = found.get("rulings") if printed else found if isinstance(found, list) else [found]
         rulings = [StandardRuling.model_validate_json(json.dumps(each)) for each in listed or ()]
     except ValidationError as error:
         first = error.errors(include_input=False)[0]

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json
 
 from weighbridge.digests import digest_bytes
-from weighbridge.dossier.exports.files import CHECK_SCHEMA, read_source
+from weighbridge.dossier.exports.files import CHECK_SCHEMA, TERMS_FILE, read_source
 from weighbridge.dossier.statements.building import Grounds, Statement, build, stated_subject
 from weighbridge.dossier.statements.envelope import read_envelope
 from weighbridge.dossier.statements.failures import Refused
@@ -21,7 +21,6 @@ from weighbridge.errors import EvidenceError, UsageError
 from weighbridge.standards.rulings import StandardRuling
 
 MAX_TERMS_BYTES = 16 << 20
-TERMS_FILE = "terms.json"
 
 Seal = Callable[[bytes], bytes]
 """Makes the signed file of a payload."""
