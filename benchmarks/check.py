@@ -33,14 +33,15 @@ def of_size(record: DossierRecord, count: int) -> DossierRecord:
     number = 0
     while len(rates) + len(record.comparisons) < count:
         number += 1
-        rates += [one.model_copy(update={"technique": f"more {number}"}) for one in record.rates]
+        rates += [one.model_copy(update={"technique": f"{one.technique} {number}"}) for one in record.rates]
     return record.model_copy(update={"rates": tuple(rates[: max(0, count - len(record.comparisons))])})
 
 
 def cpu_s(command: list[str]) -> float:
     """Return the CPU time of a whole process, in seconds."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(command, check=False, stdout=subprocess.DEVNULL)
+    done = subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    assert b"error" not in done.stderr, done.stderr
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
