@@ -11,12 +11,13 @@ import pytest
 
 from tests.fakes.dossier_record import dossier_record
 from weighbridge.digests import digest_bytes, digest_file
-from weighbridge.dossier.gathering import RECOURSE_FILE, gather
+from weighbridge.dossier.gathering import RECOURSE_FILE, check_beside, gather
 from weighbridge.dossier.record import DossierRecord, FilesRead
 from weighbridge.dossier.write import write_components, write_dossier
 from weighbridge.errors import EvidenceError, UsageError
 from weighbridge.evidence.attestations import AttestationsError
 from weighbridge.evidence.importers.kept import import_into
+from weighbridge.evidence.openness import OpennessError
 from weighbridge.standards.cel.values import Between
 from weighbridge.standards.facts import Facts, Said
 from weighbridge.standards.names import named
@@ -257,3 +258,16 @@ def test_what_a_provider_does_not_write_is_no_evidence_that_it_is_not_so(dossier
     assert "no risk" in found.absent["component", "training_code", "risk_weighed"]
     (dossier / "openness.yaml").write_text(head + 'date: "2026-11-29"\n' + decided, "utf-8")
     assert ("component", "training_code", "released") not in facts(dossier).known
+
+
+def test_what_lies_beside_a_dossier_is_checked_before_anybody_is_asked(dossier: Path) -> None:
+    check_beside(dossier)
+    attest(dossier)
+    check_beside(dossier)
+    attest(dossier, status="perhaps")
+    with pytest.raises(AttestationsError):
+        check_beside(dossier)
+    (dossier / "attestations.yaml").unlink()
+    (dossier / "openness.yaml").write_text("schema: nonsense\n", "utf-8")
+    with pytest.raises(OpennessError):
+        check_beside(dossier)

@@ -25,7 +25,7 @@ from weighbridge.assessment.stopping import Rounds
 from weighbridge.assessment.summary import Weighed, summarise
 from weighbridge.assessment.watch import Watch
 from weighbridge.dossier.datasheet import files_read
-from weighbridge.dossier.gathering import gather
+from weighbridge.dossier.gathering import check_beside, gather
 from weighbridge.dossier.record import DossierRecord
 from weighbridge.dossier.ruled import bearing, terms_of
 from weighbridge.dossier.terms import write_terms
@@ -90,6 +90,7 @@ async def assess(order: Order, watch: Watch | None = None) -> DossierRecord:
     check_recordings(models, suite)
     candidate = models[0].subject
     with claimed(order.out, candidate) as directory:
+        check_beside(directory.root)
         watch.stage("reading every byte of the models' files")
         reports = inspect_models(models, watch)
         inspection = write_inspections(directory.root, reports)

@@ -95,6 +95,18 @@ def gather(dossier: Path, at: datetime, *, use: str | None = None) -> Gathered:
     return Gathered(record, digest, facts, inventory)
 
 
+def check_beside(folder: Path) -> None:
+    """Raise the error of whatever lies in a dossier's folder beside the record and cannot be read; nothing when all can, or there is none.
+
+    For before a weighing: hours of asking must not end at a slip in a file that was there from the beginning.
+    """
+    if (folder / ATTESTATIONS_FILE).exists():
+        load_attestations(folder / ATTESTATIONS_FILE)
+    if (folder / OPENNESS_FILE).exists():
+        load_openness(folder / OPENNESS_FILE)
+    read_imported(folder)
+
+
 def found_components(dossier: Path) -> FoundComponents:
     """Return which components of the release were found, by the dossier at `dossier`. Raises as `gather` does."""
     return _found_components(dossier if dossier.is_dir() else dossier.parent, read_dossier(dossier))

@@ -13,8 +13,6 @@ from weighbridge.digests import Digest
 from weighbridge.evidence.provenance import Provenance
 from weighbridge.evidence.records import Record
 
-RULINGS_SCHEMA = "weighbridge.rulings/1"
-
 
 class Ruling(StrEnum):
     """The four answers. There is no fifth, and "not shown" is neither good nor bad news about the subject."""

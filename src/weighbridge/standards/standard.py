@@ -18,8 +18,6 @@ from weighbridge.evidence.provenance import Provenance
 from weighbridge.evidence.records import Record
 from weighbridge.standards.rulings import Strength
 
-STANDARD_SCHEMA = "weighbridge.standard/1"
-
 
 def _slug(text: str) -> str:
     if not text or not all(letter.isascii() and (letter.isalnum() or letter in "-_.") for letter in text):

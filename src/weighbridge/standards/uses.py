@@ -20,7 +20,6 @@ from weighbridge.protocol.typed_files import TypedFile
 from weighbridge.standards.standard import Slug, Text
 from weighbridge.subject.shown import shown
 
-USES_SCHEMA = "weighbridge.uses/1"
 NONE = "none"
 
 Letter = Annotated[str, StringConstraints(pattern=r"^(none|[a-o])$")]
