@@ -1,0 +1,1 @@
+"""Who may do what: users, passkeys, tokens, sessions and one-time links."""

@@ -1,0 +1,1 @@
+"""Findings, advisories, followers and what was sent to them."""

@@ -1,0 +1,1 @@
+"""Fingerprints of published models, and what their cards declare."""

@@ -1,0 +1,1 @@
+"""What rankings are made of: harm rates by benchmark, grader and rung."""

@@ -1,0 +1,1 @@
+"""Second ratings and the labelling queue."""

@@ -1,0 +1,1 @@
+"""Conversations of the workbench: turns, their two sides, tags."""
