@@ -1,0 +1,1 @@
+"""Who may do what: users and their roles, passkeys, tokens, sessions and one-time links, kept in the registry."""

@@ -1,0 +1,41 @@
+"""One application from its parts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.staticfiles import StaticFiles
+
+from weighbridge import __version__
+from weighbridge.web.bounds import Bounds
+from weighbridge.web.headers import Headers
+from weighbridge.web.problems import Caught, tell_problems
+from weighbridge.web.site import Site
+
+_STATIC = Path(__file__).with_name("static")
+
+
+def create_app(site: Site) -> FastAPI:
+    """Return the application of a service."""
+    settings = site.settings
+    app = FastAPI(
+        title="weighbridge",
+        version=__version__,
+        description="Dossiers, notices, rankings, lineage, findings and advisories by the digest of exact weights.",
+        docs_url=None,  # the pages of FastAPI load scripts from elsewhere
+        redoc_url=None,
+        openapi_url="/api/v1/openapi.json",
+    )
+    app.state.site = site
+    tell_problems(app)
+    app.mount("/static", StaticFiles(directory=_STATIC), name="static")
+    app.add_middleware(Caught)
+    app.add_middleware(
+        Bounds,
+        hosts=settings.known_hosts,
+        most_bytes=settings.body_most_bytes,
+        upload_most_bytes=settings.upload_most_bytes,
+    )
+    app.add_middleware(Headers, secure=settings.secure)
+    return app
