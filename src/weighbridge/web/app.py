@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fastapi import FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from starlette.staticfiles import StaticFiles
 
 from weighbridge import __version__
@@ -12,7 +12,10 @@ from weighbridge.web.bounds import Bounds
 from weighbridge.web.headers import Headers
 from weighbridge.web.problems import Caught, tell_problems
 from weighbridge.web.site import Site
+from weighbridge.web.who import who
 
+# Each slice's routes; every one knows who asks. What must be quick and is the same for all goes in by itself.
+_ROUTERS: tuple[APIRouter, ...] = ()
 _STATIC = Path(__file__).with_name("static")
 
 
@@ -29,6 +32,8 @@ def create_app(site: Site) -> FastAPI:
     )
     app.state.site = site
     tell_problems(app)
+    for router in _ROUTERS:
+        app.include_router(router, dependencies=[Depends(who)])
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     app.add_middleware(Caught)
     app.add_middleware(
