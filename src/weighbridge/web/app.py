@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fastapi import APIRouter, Depends, FastAPI
+from fastapi.routing import APIRoute
 from starlette.staticfiles import StaticFiles
 
 from weighbridge import __version__
@@ -34,6 +35,9 @@ def create_app(site: Site) -> FastAPI:
     tell_problems(app)
     for router in _ROUTERS:
         app.include_router(router, dependencies=[Depends(who)])
+    for route in app.routes:
+        if isinstance(route, APIRoute) and not route.path.startswith("/api/"):
+            route.include_in_schema = False  # pages are for people: the schema is the API's
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     app.add_middleware(Caught)
     app.add_middleware(
