@@ -21,6 +21,7 @@ from weighbridge.registry.store import Store
 from weighbridge.registry.tables import (
     answers,
     blobs,
+    label_key,
     name_key,
     publication_files,
     publications,
@@ -155,6 +156,7 @@ def _insert(
             dossier=found.dossier,
             root=found.root,
             label=found.facts.label,
+            label_key=label_key(found.facts.label),
             provider=found.provider,
             name=found.name,
             name_key=name_key(found.provider or "", found.name or "") if closed else None,

@@ -10,6 +10,7 @@ from weighbridge.registry.tables.published import (
     answers,
     audit,
     blobs,
+    label_key,
     name_key,
     publication_files,
     publications,
@@ -19,8 +20,8 @@ from weighbridge.registry.tables.published import (
     weights,
 )
 
-REVISION = "0008"
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
+REVISION = "0009"
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
 """The steps in order. A database at a step that is not here was written by a newer version."""
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "answers",
     "audit",
     "blobs",
+    "label_key",
     "metadata",
     "name_key",
     "publication_files",

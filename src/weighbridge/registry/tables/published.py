@@ -32,6 +32,7 @@ publications = Table(
     Column("provider", Text),
     Column("name", Text),
     Column("name_key", words()),
+    Column("label_key", String(200).with_variant(String(200, collation="C"), "postgresql")),
     Column("weighed_at", Instant, nullable=False),
     Column("made_at", Instant, nullable=False),
     Column("valid_until", Instant, nullable=False),
@@ -43,6 +44,8 @@ publications = Table(
     Index("publications_by_dossier", "dossier"),
     Index("publications_by_root", "root"),
     Index("publications_by_name", "name_key"),
+    Index("publications_by_label", "label_key"),
+    Index("publications_by_time", "published_at"),
 )
 publication_files = Table(
     "publication_files",
@@ -101,3 +104,12 @@ def name_key(provider: str, name: str) -> str:
     'some lab/big model 2'
     """
     return "/".join(" ".join(part.casefold().split()) for part in (provider, name))
+
+
+def label_key(label: str) -> str:
+    """Return what a model is found by when somebody types its label: whatever the case and the spaces, and no longer than an index takes.
+
+    >>> label_key("SmolLM2  135M")
+    'smollm2 135m'
+    """
+    return " ".join(label.casefold().split())[:200]
