@@ -21,7 +21,19 @@ from weighbridge.evidence.records import Record
 from weighbridge.recourse.chain import RESTORE, link_problem
 from weighbridge.registry.tables import audit
 
-Kind = Literal["begun", "published", "published unverified", "verified", "revoked", "answered", "trusted"]
+Kind = Literal[
+    "begun",
+    "published",
+    "published unverified",
+    "verified",
+    "revoked",
+    "answered",
+    "trusted",
+    "finding",
+    "disclosure",
+    "advisory",
+    "follow",
+]
 
 
 class AuditEntry(Record):
