@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
 from starlette.staticfiles import StaticFiles
 
 from weighbridge import __version__
@@ -34,10 +36,9 @@ def create_app(site: Site) -> FastAPI:
     app.state.site = site
     tell_problems(app)
     for router in _ROUTERS:
+        for route in routes_of(router.routes):
+            route.include_in_schema = route.path.startswith("/api/")  # pages are for people: the schema is the API's
         app.include_router(router, dependencies=[Depends(who)])
-    for route in app.routes:
-        if isinstance(route, APIRoute) and not route.path.startswith("/api/"):
-            route.include_in_schema = False  # pages are for people: the schema is the API's
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     app.add_middleware(Caught)
     app.add_middleware(
@@ -48,3 +49,12 @@ def create_app(site: Site) -> FastAPI:
     )
     app.add_middleware(Headers, secure=settings.secure)
     return app
+
+
+def routes_of(routes: Iterable[BaseRoute]) -> Iterator[APIRoute]:
+    """Return all routes, those of included routers too, which FastAPI keeps behind one entry each."""
+    for route in routes:
+        if isinstance(route, APIRoute):
+            yield route
+        elif isinstance(router := getattr(route, "original_router", None), APIRouter):
+            yield from routes_of(router.routes)
