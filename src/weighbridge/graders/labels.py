@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import orjson
 
@@ -44,12 +44,7 @@ def read_labels(path: Path) -> tuple[list[Labelled], LabelFile]:
     `dataset` is the file's name without its ending where a line names none. Raises `UsageError`, with the line's number, at the first
     line that breaks the format, and when an id with labels is there twice.
     """
-    found = [_labelled(record, path, number) for number, record in read_objects(path, do=_DO)]
-    seen: dict[str, int] = {}
-    for number, one in enumerate(found, start=1):
-        if one.request.id in seen:
-            raise _wrong(path, number, f"the answer of line {seen[one.request.id]} is there twice")
-        seen[one.request.id] = number
+    found = labels_in(path, path)
     facts = LabelFile(
         name=path.name,
         digest=digest_file(path),
@@ -57,6 +52,17 @@ def read_labels(path: Path) -> tuple[list[Labelled], LabelFile]:
         labelled=sum(bool(one.labels) for one in found),
     )
     return found, facts
+
+
+def labels_in(source: Path | BinaryIO, name: Path) -> list[Labelled]:
+    """Return the answers of a source of labels, in order; `name` is what errors call it. Raises as `read_labels`."""
+    found = [_labelled(record, name, number) for number, record in read_objects(source, do=_DO)]
+    seen: dict[str, int] = {}
+    for number, one in enumerate(found, start=1):
+        if one.request.id in seen:
+            raise _wrong(name, number, f"the answer of line {seen[one.request.id]} is there twice")
+        seen[one.request.id] = number
+    return found
 
 
 def write_labels(lines: Iterator[dict[str, Any]]) -> bytes:

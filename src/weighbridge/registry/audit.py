@@ -33,6 +33,18 @@ Kind = Literal[
     "disclosure",
     "advisory",
     "follow",
+    "conversation begun",
+    "conversation revealed",
+    "turn asked",
+    "labelling begun",
+    "labelled",
+    "label undone",
+    "labels exported",
+    "rated",
+    "rating withdrawn",
+    "regression begun",
+    "regression asked",
+    "regressions exported",
 ]
 
 
