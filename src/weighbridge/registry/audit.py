@@ -45,6 +45,22 @@ Kind = Literal[
     "regression begun",
     "regression asked",
     "regressions exported",
+    "user added",
+    "user joined",
+    "user disabled",
+    "user enabled",
+    "role changed",
+    "link made",
+    "passkey added",
+    "passkey removed",
+    "passkey refused",
+    "identity tied",
+    "identity removed",
+    "token made",
+    "token revoked",
+    "signed in",
+    "signed out",
+    "signed out everywhere",
 ]
 
 
