@@ -17,6 +17,7 @@ from weighbridge.dossier.statements.keys import PublicKey, public_key
 from weighbridge.errors import UsageError
 from weighbridge.registry.admission import Admitted, admit
 from weighbridge.registry.audit import note
+from weighbridge.registry.rankings.rows import rated_in, write_rates
 from weighbridge.registry.store import Store
 from weighbridge.registry.tables import (
     answers,
@@ -60,6 +61,7 @@ def publish(store: Store, upload: Upload, *, by: str) -> Published:
     with store.reading() as connection:
         keys = trusted(connection)
     found = admit(upload, keys, now)
+    results = rated_in(upload.files)
     packed = {digest_bytes(data): (len(data), zlib.compress(data, 6)) for data in upload.files.values()}
     subject = subject_of(found.root, found.provider, found.name)
     of = {"publication": found.envelope, "statement": found.statement, "dossier": found.dossier, "signer": found.signer}
@@ -69,6 +71,7 @@ def publish(store: Store, upload: Upload, *, by: str) -> Published:
         ).first()
         if row is None:
             _insert(connection, found, upload, packed, now=now)
+            write_rates(connection, found.envelope, subject, results)
             note(connection, now, "published" if found.signer_known else "published unverified", by, subject, of)
         elif found.signer_known and not row.signer_known:
             changes = {"signer": found.signer, "signer_known": True}
