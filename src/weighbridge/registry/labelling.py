@@ -263,9 +263,7 @@ def counts(connection: Connection, batch: str, now: datetime, *, rater: str = ""
             .join(label_items, standing)
             .where(of_batch, labels.c.rater == rater)
             .group_by(labels.c.skipped)
-        )
-        .tuples()
-        .all()
+        ).all()
     )
     asked = [row for row in rows if row.wanted]
     return Counts(
@@ -312,7 +310,7 @@ def label_file(store: Store, batch: str, *, by: str) -> tuple[str, bytes]:
             .order_by(label_items.c.place)
         )
         people = {rater: number for number, rater in enumerate(sorted({r for each in said.values() for r in each}), 1)}
-        data = write_labels(_lines(rows.tuples().all(), said, people))
+        data = write_labels(_lines(rows.all(), said, people))
         of = {"batch": batch, "file": digest_bytes(data), "lines": str(data.count(b"\n"))}
         note(connection, store.clock(), "labels exported", by, None, of)
     stem = "".join(
