@@ -89,6 +89,13 @@ def closed_history(connection: Connection, provider: str, name: str) -> list[Ent
     return _entries(connection, publications.c.name_key == name_key(provider, name), None)
 
 
+def publication_of(connection: Connection, publication: str) -> Entry | None:
+    """Return one publication by its digest, as its own model's notice has it."""
+    table = publications.c
+    row = connection.execute(select(table.root).where(table.envelope == publication)).first()
+    return None if row is None else _entries(connection, table.envelope == publication, row.root)[0]
+
+
 def notice_of(connection: Connection, digest: str, at: datetime) -> Notice:
     """Return the notice of exactly these weights at a time. `digest` is whole: a root's, or one weight file's."""
     found = history(connection, digest)
@@ -154,7 +161,9 @@ def _entries(connection: Connection, which: ColumnElement[bool], digest: str | N
     rows.sort(key=lambda row: (row.made_at, row.published_at, row.envelope), reverse=True)
     names = [row.envelope for row in rows]
     replies: dict[str, list[Reply]] = {}
-    for row in connection.execute(select(answers).where(answers.c.envelope.in_(names)).order_by(answers.c.at)):
+    for row in connection.execute(
+        select(answers).where(answers.c.envelope.in_(names)).order_by(answers.c.at, answers.c.digest)
+    ):
         replies.setdefault(row.envelope, []).append(Reply(by=row.by, text=row.text, at=row.at))
     revoked = {
         row.envelope: Revoked(by=row.by, reason=row.reason, at=row.at)

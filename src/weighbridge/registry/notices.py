@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -170,11 +170,26 @@ class Entry(Record):
 
     def standing(self, at: datetime) -> Standing:
         """Return what has become of it at a time: the strongest of what applies."""
-        if self.revoked is not None:
-            return Standing.REVOKED
-        if self.superseded_by:
-            return Standing.SUPERSEDED
-        return Standing.EXPIRED if at >= self.valid_until else Standing.CURRENT
+        return standing(self.revoked is not None, bool(self.superseded_by), at >= self.valid_until)
+
+
+def standing(is_revoked: bool, is_superseded: bool, has_expired: bool) -> Standing:
+    """Return the strongest of what became of a publication."""
+    if is_revoked:
+        return Standing.REVOKED
+    if is_superseded:
+        return Standing.SUPERSEDED
+    return Standing.EXPIRED if has_expired else Standing.CURRENT
+
+
+class Counted(NamedTuple):
+    """What the summary of a notice looks at in one publication."""
+
+    signer_known: bool
+    match: Match
+    stands: Standing
+    answer: Answer
+    contrast: str
 
 
 class Noticed(Entry):
@@ -249,27 +264,36 @@ def notice(asked: str, entries: Iterable[Entry], known: int, at: datetime) -> No
     counts on when it has expired, until its signer supersedes it or a maintainer revokes it. What is lacking is never good news.
     """
     found = sorted(entries, key=lambda each: (each.made_at, each.published_at, each.publication), reverse=True)
-    exact = [each for each in found if each.signer_known and each.match is not Match.PART]
-    lacking = max(0, known - len(exact))
-    answer, because = _summary(found, exact, lacking, at)
+    stands = [each.standing(at) for each in found]
+    counted = [
+        Counted(each.signer_known, each.match, stand, each.facts.answer, each.facts.contrast.value)
+        for each, stand in zip(found, stands, strict=True)
+    ]
+    answer, because, lacking = summary(counted, known)
     return Notice(
         asked=asked,
         at=at,
         answer=answer,
         because=because,
-        entries=tuple(Noticed(**dict(each), stands=each.standing(at)) for each in found),
+        entries=tuple(Noticed(**dict(each), stands=stand) for each, stand in zip(found, stands, strict=True)),
         lacking=lacking,
     )
 
 
-def _summary(found: Sequence[Entry], exact: Sequence[Entry], lacking: int, at: datetime) -> tuple[Answer, str]:
-    standing = [(each.standing(at), each.facts.answer) for each in exact]
+def summary(found: Sequence[Counted], known: int) -> tuple[Answer, str, int]:
+    """Return a notice's answer, why, and how many results are lacking. `known` as in `notice`."""
+    exact = [each for each in found if each.signer_known and each.match is not Match.PART]
+    lacking = max(0, known - len(exact))
+    return *_judged(found, exact, lacking), lacking
+
+
+def _judged(found: Sequence[Counted], exact: Sequence[Counted], lacking: int) -> tuple[Answer, str]:
     counted = [
-        answer
-        for stands, answer in standing
-        if stands is Standing.CURRENT or (stands is Standing.EXPIRED and answer is Answer.NOT_MET)
+        each.answer
+        for each in exact
+        if each.stands is Standing.CURRENT or (each.stands is Standing.EXPIRED and each.answer is Answer.NOT_MET)
     ]
-    contrasts = ", ".join(sorted({each.facts.contrast.value for each in exact}))
+    contrasts = ", ".join(sorted({each.contrast for each in exact}))
     if Answer.NOT_MET in counted:
         return Answer.NOT_MET, f"a known signer's result is a material increase (deciding: {contrasts})"
     if lacking:

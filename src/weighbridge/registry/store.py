@@ -6,7 +6,7 @@ find one another's rows and not one another's halves. Readers wait for nobody.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, TimeoutError
 
 from weighbridge.errors import MissingExtra, UsageError
 from weighbridge.registry.problems import RegistryError
@@ -50,6 +50,20 @@ class Store:
                     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
                 yield connection
 
+    @contextmanager
+    def driver(self) -> Iterator[Driver]:
+        """Yield the driver's own connection: for reading, where SQLAlchemy would cost more than the question. Raises `RegistryError`."""
+        with self._told():
+            held = self.engine.raw_connection()
+            try:
+                with Driver(held.driver_connection, self.engine.dialect.name).alone() as driver:
+                    yield driver
+            except BaseException:
+                held.invalidate()  # whatever state it is in
+                raise
+            finally:
+                held.close()
+
     def close(self) -> None:
         """Let go of the database."""
         self.engine.dispose()
@@ -59,7 +73,41 @@ class Store:
         try:
             yield
         except DBAPIError as error:
+            raise _told(error.orig, self.where, error.connection_invalidated) from error
+        except self.engine.dialect.loaded_dbapi.Error as error:
             raise _told(error, self.where) from error
+        except TimeoutError as error:
+            raise RegistryError(
+                "too many ask the registry at once", where=self.where, do="do the same again in a moment"
+            ) from error
+
+
+class Driver:
+    """A connection of sqlite3 or psycopg as it is. What is read in one statement is of one moment."""
+
+    def __init__(self, connection: Any, dialect: str) -> None:
+        self._connection, self.is_postgresql = connection, dialect == "postgresql"
+
+    def fetch(self, question: str, values: Sequence[object]) -> list[Sequence[Any]]:
+        """Return the rows that answer a question, written with this driver's own placeholders."""
+        found: list[Sequence[Any]] = self._connection.execute(question, values).fetchall()
+        return found
+
+    @contextmanager
+    def at_one_moment(self) -> Iterator[None]:
+        """Let what is asked within see the registry as it is at one moment."""
+        self._connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ" if self.is_postgresql else "BEGIN")
+        yield
+        self._connection.execute("COMMIT")
+
+    @contextmanager
+    def alone(self) -> Iterator[Driver]:
+        """Let psycopg begin no transaction by itself, as sqlite3 here never does: it would cost two more trips."""
+        if self.is_postgresql:
+            self._connection.autocommit = True
+        yield self
+        if self.is_postgresql:
+            self._connection.autocommit = False
 
 
 def open_store(url: str, *, clock: Clock | None = None, create: bool = True) -> Store:
@@ -143,9 +191,9 @@ def _begun(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _told(error: DBAPIError, where: str) -> RegistryError:
-    """Return the error in our words. The driver's text may hold what was to be stored, so only what kind it is goes on."""
-    state, said = getattr(error.orig, "sqlstate", None) or "", str(error.orig).lower()
+def _told(error: BaseException | None, where: str, is_lost: bool = False) -> RegistryError:
+    """Return a driver's error in our words. Its text may hold what was to be stored, so only what kind it is goes on."""
+    state, said = getattr(error, "sqlstate", None) or "", str(error).lower()
     if state == "53100" or "disk is full" in said or "no space left" in said:
         return RegistryError(
             "the disk is full, and nothing was stored", where=where, do="make room and do the same again"
@@ -160,16 +208,14 @@ def _told(error: DBAPIError, where: str) -> RegistryError:
         return RegistryError("this is not a whole SQLite database", where=where, do="restore it from a backup")
     if "no such table" in said or state == "42P01":
         return RegistryError("there is no registry in this database", where=where, do="check the URL")
-    is_gone = (
-        error.connection_invalidated or state[:2] == "08" or state in ("57P01", "57P02", "57P03", "3D000", "28P01")
-    )
-    if is_gone or not isinstance(error, DatabaseError) or _is_connecting(said):
+    is_gone = is_lost or state[:2] == "08" or state in ("57P01", "57P02", "57P03", "3D000", "28P01")
+    if is_gone or type(error).__name__ == "InterfaceError" or _is_connecting(said):
         return RegistryError(
             "the database cannot be reached, and nothing was stored",
             where=where,
             do="check that it runs and that the URL is right, and do the same again",
         )
-    kind = type(error.orig).__name__
+    kind = type(error).__name__
     return RegistryError(f"the database refused ({kind} {state})".rstrip(), where=where, do="see the database's log")
 
 
