@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from typing import Any
 
 from weighbridge.engine.llama_server import LlamaServer, neutral_samplers
-from weighbridge.engine.provider import Access, Rejected, Transient
+from weighbridge.engine.provider import Access, Piece, Rejected, Transient
 from weighbridge.engine.questions import Answer, Chat, Completion, Request
 from weighbridge.engine.wire import KEY_ADVICE, Wire, within
 from weighbridge.errors import ProviderError
@@ -66,11 +67,7 @@ class EndpointProvider:
     async def ask(self, request: Request) -> Answer:
         """Return the endpoint's answer, or raise `Transient`, `Rejected` or `ProviderError`."""
         asked_at, began_s = time.time(), time.perf_counter()
-        body = request.body
-        if isinstance(body, Completion):
-            answer = await self._complete(body.prompt, request)
-        else:
-            answer = await self._chat(body, request)
+        answer = await self._post(*await self._prepared(request))
         try:
             return _read(answer, began_s, asked_at)
         except (KeyError, IndexError, TypeError, AttributeError):
@@ -80,6 +77,23 @@ class EndpointProvider:
                 do="check that the address is that of an OpenAI-compatible API",
             ) from None
 
+    async def stream(self, request: Request) -> AsyncGenerator[Piece]:
+        """Yield the answer piece by piece: the request is that of `ask` but for `stream`. Raises as `ask` does, and in the middle too."""
+        url, body = await self._prepared(request)
+        finish = None
+        async with aclosing(self._events(url, body | {"stream": True})) as events:
+            async for event in events:
+                try:
+                    piece = _piece(event)
+                except (KeyError, IndexError, TypeError, AttributeError):
+                    raise ProviderError(
+                        "sent a piece of an answer that cannot be read", where=self._wire.where
+                    ) from None
+                finish = piece.finish or finish
+                yield piece
+        if finish is None:
+            raise Transient("the answer broke off: the server ended it without saying that it was whole")
+
     async def exchange(self, method: str, url: str) -> tuple[int, Mapping[str, str], bytes]:
         """Return what the server says at another of its addresses. Raises `Transient` when it says nothing."""
         return await self._wire.exchange(method, url)
@@ -88,13 +102,19 @@ class EndpointProvider:
         """Close all connections."""
         await self._wire.close()
 
-    async def _chat(self, chat: Chat, request: Request) -> dict[str, Any]:
+    async def _prepared(self, request: Request) -> tuple[str, dict[str, Any]]:
+        """Return where a request goes, and its body."""
+        if isinstance(request.body, Completion):
+            return self._completion(request.body.prompt, request)
+        return await self._chat(request.body, request)
+
+    async def _chat(self, chat: Chat, request: Request) -> tuple[str, dict[str, Any]]:
         if self._is_llama:
             tokens = await self._llama.tokens_as_data(chat.messages, chat.prefill or "")
             if tokens is not None:
-                return await self._complete(tokens, request)
+                return self._completion(tokens, request)
             if chat.prefill is not None:
-                return await self._complete(await self._llama.render(chat.messages) + chat.prefill, request)
+                return self._completion(await self._llama.render(chat.messages) + chat.prefill, request)
         elif chat.prefill is not None:
             raise Rejected("this endpoint cannot begin a reply for the model", where=self._wire.where)
         body = self._settings(request)
@@ -106,17 +126,9 @@ class EndpointProvider:
                 "type": "json_schema",
                 "json_schema": {"name": "answer", "strict": True, "schema": request.json_schema},
             }
-        try:
-            return await self._wire.post(f"{self._base}/chat/completions", body)
-        except Rejected as error:
-            # Newer hosted models know the limit on tokens by another name only, and say so.
-            if self._limit_name in body and "max_completion_tokens" in error.what:
-                self._limit_name = "max_completion_tokens"
-                body[self._limit_name] = body.pop("max_tokens")
-                return await self._wire.post(f"{self._base}/chat/completions", body)
-            raise
+        return f"{self._base}/chat/completions", body
 
-    async def _complete(self, prompt: str | list[int], request: Request) -> dict[str, Any]:
+    def _completion(self, prompt: str | list[int], request: Request) -> tuple[str, dict[str, Any]]:
         body = self._settings(request)
         body["prompt"] = prompt
         body["max_tokens"] = request.decoding.max_tokens
@@ -124,7 +136,35 @@ class EndpointProvider:
             body["logprobs"] = 1
         if request.json_schema is not None and self._is_llama:
             body["json_schema"] = request.json_schema
-        return await self._wire.post(f"{self._base}/completions", body)
+        return f"{self._base}/completions", body
+
+    async def _post(self, url: str, body: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return await self._wire.post(url, body)
+        except Rejected as error:
+            if not self._renames_limit(body, error):
+                raise
+            return await self._wire.post(url, body)
+
+    async def _events(self, url: str, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
+        for is_last in (False, True):
+            try:
+                async with aclosing(self._wire.events(url, body)) as events:
+                    async for event in events:
+                        is_last = True  # what began is not begun again
+                        yield event
+                return
+            except Rejected as error:
+                if is_last or not self._renames_limit(body, error):
+                    raise
+
+    def _renames_limit(self, body: dict[str, Any], error: Rejected) -> bool:
+        """Return whether a chat is worth another try: newer hosted models know the limit on tokens by another name only, and say so."""
+        if "messages" not in body or self._limit_name not in body or "max_completion_tokens" not in error.what:
+            return False
+        body["max_completion_tokens"] = body.pop(self._limit_name)
+        self._limit_name = "max_completion_tokens"
+        return True
 
     def _settings(self, request: Request) -> dict[str, Any]:
         decoding = request.decoding
@@ -199,6 +239,16 @@ def _read(answer: dict[str, Any], began_s: float, asked_at: float) -> Answer:
         asked_at=asked_at,
         logprobs=_logprobs(choice.get("logprobs")),
     )
+
+
+def _piece(event: dict[str, Any]) -> Piece:
+    """Return what one event of a stream says; one that only counts says nothing."""
+    if not event["choices"]:
+        return Piece("")
+    choice = event["choices"][0]
+    said = {"message": choice["delta"]} if isinstance(choice.get("delta"), dict) else choice
+    text = _text(said) if "message" in said or said.get("text") is not None else ""
+    return Piece(text, _word(choice.get("finish_reason")))
 
 
 def _text(choice: dict[str, Any]) -> str:

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import orjson
 
 from weighbridge.engine.endpoint import EndpointProvider
-from weighbridge.engine.provider import Access, Rejected
+from weighbridge.engine.provider import Access, Piece, Rejected
 from weighbridge.engine.questions import Answer, Chat, Request
 from weighbridge.errors import EngineError
 
@@ -76,6 +76,15 @@ class LlamaCppProvider:
             raise Rejected("the file has no chat template", where=str(self._path))
         door = await self._ready()
         return await door.ask(request)
+
+    async def stream(self, request: Request) -> AsyncGenerator[Piece]:
+        """Yield the model's answer piece by piece, or raise as `ask` does."""
+        if isinstance(request.body, Chat) and not self._chat_template:
+            raise Rejected("the file has no chat template", where=str(self._path))
+        door = await self._ready()
+        async with aclosing(door.stream(request)) as pieces:
+            async for piece in pieces:
+                yield piece
 
     async def close(self) -> None:
         """End the server and its threads. May be called twice; a model that is being loaded is waited for."""

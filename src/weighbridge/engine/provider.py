@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -62,6 +62,23 @@ class PlacedProvider(Protocol):
 
     async def reply(self, question: Question) -> Reply:
         """Return the answer, or a failure that says why there is none: a fact about this one question, never a reason to stop."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some more of an answer. `finish` comes with the last: why the model stopped."""
+
+    text: str
+    finish: str | None = None
+
+
+@runtime_checkable
+class StreamingProvider(Protocol):
+    """A provider that gives an answer piece by piece. `streaming.stream` sets its bounds, and knows what to do with other providers."""
+
+    def stream(self, request: Request) -> AsyncGenerator[Piece]:
+        """Yield the answer to the same request as `ask` would send. Closing the generator ends the generation. Raises as `ask` does."""
         ...
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -72,9 +74,67 @@ class Wire:
     async def exchange(self, method: str, url: str, data: bytes | None = None) -> tuple[int, Mapping[str, str], bytes]:
         """Return status, headers and body, whatever the status. Raises `Transient` when there was no whole response."""
         session = self._open()
-        try:
+        with self._told():
             async with session.request(method, url, data=data, allow_redirects=False) as response:
                 return response.status, response.headers, await self._content(response)
+
+    async def events(self, url: str, body: Mapping[str, Any]) -> AsyncGenerator[dict[str, Any]]:
+        """Yield each JSON object of a stream of server-sent events, to its end; a server that does not stream sends one.
+
+        Half of a surrogate pair in a text is kept: the other half may come with the next object. Closing the generator closes the connection, on which
+        a server ends what it is doing. Raises `Transient`, `Rejected` or `ProviderError`, in the middle too.
+        """
+        session = self._open()
+        # A connection of its own: llama.cpp closes one on which it has streamed, and the next request would run into that.
+        sent, accept = orjson.dumps(body), {"accept": "text/event-stream, application/json", "connection": "close"}
+        with self._told():
+            async with session.request("POST", url, data=sent, headers=accept, allow_redirects=False) as response:
+                try:
+                    if response.status != HTTPStatus.OK:
+                        raise self._trouble(response.status, response.headers, await self._content(response))
+                    if response.content_type != "text/event-stream":
+                        yield self._object(await self._content(response), response.headers)
+                        return
+                    async for data in self._data(response):
+                        if data == b"[DONE]":
+                            return
+                        yield self._object(data, response.headers)
+                finally:
+                    response.close()
+
+    async def _data(self, response: aiohttp.ClientResponse) -> AsyncGenerator[bytes]:
+        """Yield what stands after `data:`, a line each: no server of this protocol breaks its JSON over lines."""
+        line = bytearray()
+        async for part in response.content.iter_any():
+            start = 0
+            while (end := part.find(b"\n", start)) >= 0:
+                line += part[start:end]
+                start = end + 1
+                name, colon, value = bytes(line).partition(b":")
+                line.clear()
+                if colon and name in (b"data", b"error"):  # llama.cpp once called an error so
+                    yield value.strip() if name == b"data" else b'{"error":' + value.strip() + b"}"
+            line += part[start:]
+            if len(line) > RESPONSE_LIMIT_BYTES:
+                raise ProviderError(f"sent a line of more than {RESPONSE_LIMIT_BYTES >> 20} MiB", where=self.where)
+
+    def _object(self, content: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
+        """Return one object of a stream. Raises what it says when it tells of an error."""
+        try:
+            found = _with_halves(content)
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise ProviderError(f"sent {_kind(content)} where a JSON object was due", where=self.where)
+        if found.get("error") and not found.get("choices"):
+            raise self._trouble(_code(found["error"]), headers, content)
+        return found
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Give what goes wrong on the way its name."""
+        try:
+            yield
         except (aiohttp.ClientConnectorCertificateError, ssl.SSLCertVerificationError) as error:
             raise ProviderError(
                 "its TLS certificate is not trusted",
@@ -198,6 +258,23 @@ def _parsed(content: bytes) -> Any:
         import json
 
         return json.loads(json.dumps(json.loads(content), ensure_ascii=False).encode("utf-8", "replace"))
+
+
+def _with_halves(content: bytes) -> Any:
+    """Return JSON, with half of an emoji as it is, and bytes that are no text replaced. Raises `ValueError`.
+
+    >>> _with_halves(b'["\\\\ud83d"]')
+    ['\\ud83d']
+    """
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        import json
+
+        try:
+            return json.loads(content.decode("utf-8", "replace"))
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
 
 
 def _error_text(body: Any) -> str:
