@@ -1,0 +1,78 @@
+"""A publication as pages show it: numbers as words, keys by the names of their signers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from markupsafe import Markup
+
+from weighbridge.dossier.printing import print_difference
+from weighbridge.dossier.svg import Plots
+from weighbridge.evidence.records import Estimate
+from weighbridge.registry.notices import Compared, Entry, NotCompared, Standing
+from weighbridge.web.registry.figure import ladder, rate_in_words
+
+
+class HasSigner(Protocol):
+    """Whatever was signed."""
+
+    @property
+    def signer(self) -> str: ...
+    @property
+    def signer_known(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One row of the comparisons. `sides` None: it was not made, and `difference` says why."""
+
+    contrast: str
+    decides: bool
+    answer: str
+    sides: str | None
+    difference: str
+    is_measured: bool
+
+
+@dataclass(frozen=True)
+class View:
+    """One publication, ready to be shown whole."""
+
+    entry: Entry
+    stands: Standing
+    signer: str
+    figure: Markup
+    comparisons: tuple[Comparison, ...]
+    rates: tuple[tuple[str, str, str], ...]
+
+
+def view(entry: Entry, stands: Standing, names: Mapping[str, str], plots: Plots) -> View:
+    """Return what is shown of a publication. `names`: the trusted signers' names by their key."""
+    facts = entry.facts
+    rates = tuple((each.rung.value, rate_in_words(each.mean), rate_in_words(each.worst)) for each in facts.rungs)
+    rows = tuple(_comparison(each, each.contrast == facts.contrast) for each in facts.comparisons)
+    return View(entry, stands, signer_of(entry, names), ladder(facts, plots), rows, rates)
+
+
+def signer_of(entry: HasSigner, names: Mapping[str, str]) -> str:
+    """Return who signed, for people: a known key's name, else what the envelope says.
+
+    >>> from types import SimpleNamespace
+    >>> signer_of(SimpleNamespace(signer="ed25519 key sha256:ab", signer_known=True), {"sha256:ab": "Evaluator"})
+    'Evaluator'
+    """
+    return names.get(entry.signer.rpartition(" ")[2], entry.signer) if entry.signer_known else entry.signer
+
+
+def _comparison(found: Compared | NotCompared, decides: bool) -> Comparison:
+    contrast = found.contrast.value
+    if isinstance(found, NotCompared):
+        return Comparison(contrast, decides, found.answer.value, None, str(found.why), False)
+    sides = f"{found.rung.value} against {found.baseline} on {found.baseline_rung.value}, {found.aggregate}"
+    if not isinstance(found.estimate, Estimate):
+        return Comparison(contrast, decides, found.answer.value, sides, str(found.estimate), False)
+    printed = print_difference(found.estimate, found.margin)
+    told = f"{printed.with_unit} ({printed.interval}), margin {found.margin * 100:g} points, {printed.n} prompts"
+    return Comparison(contrast, decides, found.answer.value, sides, told, True)
