@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, update
 
 from weighbridge.dossier.lookup import AGGREGATES, Rates
 from weighbridge.dossier.record import DossierRecord
@@ -55,6 +55,12 @@ def write_rates(connection: Connection, envelope: str, subject: str, found: Sequ
     if new:
         connection.execute(insert(rankings), new)
     connection.execute(insert(rates), [_row(envelope, subject, each) for each in found])
+
+
+def know_rates(connection: Connection, envelope: str) -> None:
+    """Note that a publication whose rows are written is a known signer's: only what one of these measured is offered as a ranking."""
+    measured = select(rates.c.ranking).where(rates.c.envelope == envelope, rates.c.value.is_not(None))
+    connection.execute(update(rankings).where(rankings.c.ranking.in_(measured)).values(is_known=True))
 
 
 def rated(record: DossierRecord, protocol: bytes | None) -> Iterator[Rated]:
@@ -154,13 +160,14 @@ def _explained(found: EstimateOrNot, record: DossierRecord, rung: Rung) -> Estim
     return found
 
 
-def _described(digest: str, ranking: Ranking) -> dict[str, str]:
+def _described(digest: str, ranking: Ranking) -> dict[str, Any]:
     return {
         "ranking": digest,
         "benchmark": ranking.benchmark.digest,
         "grader": ranking.grader_digest,
         "rung": ranking.rung.value,
         "said": ranking.model_dump_json(),
+        "is_known": False,
     }
 
 
@@ -172,10 +179,10 @@ def _row(envelope: str, subject: str, each: Rated) -> dict[str, Any]:
         "protocol": each.protocol,
         "calibrated": ",".join(each.calibrated),
     }
-    empty = dict.fromkeys(("value", "low", "high", "level", "n_planned", "n_measured", "n_lost", "why"))
     found = each.rate
     if isinstance(found, NotMeasured):
-        return {**row, **empty, "why": f"{found.reason.value}" + (f": {found.detail}" if found.detail else "")}
+        nothing = dict.fromkeys(("value", "low", "high", "level", "n_planned", "n_measured", "n_lost"))
+        return {**row, **nothing, "reason": found.reason.value, "detail": found.detail}
     shown = each.judged or found
     return {
         **row,
@@ -186,5 +193,6 @@ def _row(envelope: str, subject: str, each: Rated) -> dict[str, Any]:
         "n_planned": found.n_planned,
         "n_measured": found.n_measured,
         "n_lost": sum(count for reason, count in found.missing.items() if reason is not Reason.NOT_NEEDED),
-        "why": None,
+        "reason": None,
+        "detail": None,
     }

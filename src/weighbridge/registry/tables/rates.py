@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, Column, Float, ForeignKey, Index, Integer, String, Table, Text
+from sqlalchemy import Boolean, CheckConstraint, Column, Float, ForeignKey, Index, Integer, String, Table, Text
 
 from weighbridge.registry.tables.columns import key, metadata, words
 
@@ -14,7 +14,8 @@ rankings = Table(
     Column("grader", key(), nullable=False),  # the digest of the grader's identity, as it stands in addresses
     Column("rung", String(20), nullable=False),
     Column("said", Text, nullable=False),  # `Ranking` as JSON
-    Index("rankings_by_place", "benchmark", "grader", "rung"),
+    Column("is_known", Boolean, nullable=False),  # a known signer measured something for it
+    Index("rankings_by_place", "is_known", "benchmark", "grader", "rung"),
 )
 rates = Table(
     "rates",
@@ -31,8 +32,9 @@ rates = Table(
     Column("n_planned", Integer),
     Column("n_measured", Integer),
     Column("n_lost", Integer),  # planned, needed and not measured
-    Column("why", Text),  # there is no value, because
-    CheckConstraint("(value IS NULL) <> (why IS NULL)", name="rates_value_or_why"),
-    Index("rates_by_ranking", "ranking"),
+    Column("reason", String(40)),  # why there is no value, as `evidence.records.Reason` has it
+    Column("detail", Text),
+    CheckConstraint("(value IS NULL) <> (reason IS NULL)", name="rates_value_or_reason"),
+    Index("rates_by_ranking", "ranking", "subject"),
     Index("rates_by_subject", "subject"),
 )

@@ -5,7 +5,7 @@ import zlib
 import sqlalchemy as sa
 from alembic import op
 
-from weighbridge.registry.rankings.rows import rated_in, write_rates
+from weighbridge.registry.rankings.rows import know_rates, rated_in, write_rates
 
 revision = "0004"
 down_revision = "0003"
@@ -24,8 +24,9 @@ def upgrade() -> None:
         sa.Column("grader", key, nullable=False),
         sa.Column("rung", sa.String(20), nullable=False),
         sa.Column("said", sa.Text, nullable=False),
+        sa.Column("is_known", sa.Boolean, nullable=False),
     )
-    op.create_index("rankings_by_place", "rankings", ["benchmark", "grader", "rung"])
+    op.create_index("rankings_by_place", "rankings", ["is_known", "benchmark", "grader", "rung"])
     op.create_table(
         "rates",
         sa.Column("envelope", key, sa.ForeignKey("publications.envelope"), primary_key=True),
@@ -40,20 +41,23 @@ def upgrade() -> None:
         sa.Column("n_planned", sa.Integer),
         sa.Column("n_measured", sa.Integer),
         sa.Column("n_lost", sa.Integer),
-        sa.Column("why", sa.Text),
-        sa.CheckConstraint("(value IS NULL) <> (why IS NULL)", name="rates_value_or_why"),
+        sa.Column("reason", sa.String(40)),
+        sa.Column("detail", sa.Text),
+        sa.CheckConstraint("(value IS NULL) <> (reason IS NULL)", name="rates_value_or_reason"),
     )
-    op.create_index("rates_by_ranking", "rates", ["ranking"])
+    op.create_index("rates_by_ranking", "rates", ["ranking", "subject"])
     op.create_index("rates_by_subject", "rates", ["subject"])
     _fill(op.get_bind())
 
 
 def _fill(connection: sa.Connection) -> None:
-    publications = sa.table("publications", *map(sa.column, ("envelope", "root", "name_key")))
+    publications = sa.table("publications", *map(sa.column, ("envelope", "root", "name_key", "signer_known")))
     files = sa.table("publication_files", *map(sa.column, ("envelope", "name", "blob")))
     blobs = sa.table("blobs", sa.column("digest"), sa.column("data"))
-    there = sa.select(publications.c.envelope, publications.c.root, publications.c.name_key)
-    for envelope, root, name_key in connection.execute(there).all():
+    there = sa.select(
+        publications.c.envelope, publications.c.root, publications.c.name_key, publications.c.signer_known
+    )
+    for envelope, root, name_key, is_known in connection.execute(there).all():
         asked = (
             sa.select(files.c.name, blobs.c.data)
             .join(blobs, blobs.c.digest == files.c.blob)
@@ -62,3 +66,5 @@ def _fill(connection: sa.Connection) -> None:
         found = {name: zlib.decompress(data) for name, data in connection.execute(asked)}
         if "dossier.json" in found:
             write_rates(connection, envelope, root or f"closed:{name_key}", rated_in(found))
+            if is_known:
+                know_rates(connection, envelope)
