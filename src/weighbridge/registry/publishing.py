@@ -9,11 +9,12 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Connection, insert, select, update
 
 from weighbridge.digests import digest_bytes, digest_json
-from weighbridge.dossier.statements.keys import PublicKey, public_key
+from weighbridge.dossier.statements.keys import MAX_KEY_BYTES, PublicKey, public_key
 from weighbridge.errors import UsageError
 from weighbridge.registry.admission import Admitted, admit
 from weighbridge.registry.audit import note
@@ -49,6 +50,16 @@ class Published:
     signer: str
     signer_known: bool
     is_new: bool
+
+
+@dataclass(frozen=True)
+class Signer:
+    """A key that the registry trusts, under a name for people."""
+
+    keyid: str
+    name: str
+    pem: str
+    trusted_at: datetime
 
 
 def publish(store: Store, upload: Upload, *, by: str) -> Published:
@@ -109,6 +120,29 @@ def trusted(connection: Connection) -> list[PublicKey]:
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
     return [public_key(load_pem_public_key(pem.encode())) for (pem,) in connection.execute(select(signers.c.pem))]
+
+
+def trust_pem(store: Store, pem: str, *, name: str, by: str) -> PublicKey:
+    """Trust the public key in a PEM text, as `trust` does, and return it. Raises `UsageError` for what is none, or is trusted already."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+    if "PRIVATE KEY" in pem:
+        told = "give the public key, and make a new pair: this one has been shown to others"
+        raise UsageError("this is a private key, and it was not kept", where="key", do=told)
+    try:
+        key = public_key(load_pem_public_key(pem[:MAX_KEY_BYTES].strip().encode()), "key")
+    except (ValueError, UnsupportedAlgorithm):
+        raise UsageError("not a public key in PEM", where="key", do="paste the signer's .pub file whole") from None
+    if not trust(store, key, name=name, by=by):
+        raise UsageError("this key is trusted already", where=key.keyid, do="a trusted key keeps its name")
+    return key
+
+
+def signers_of(connection: Connection) -> list[Signer]:
+    """Return who is trusted, by name."""
+    rows = connection.execute(select(signers).order_by(signers.c.name, signers.c.keyid))
+    return [Signer(row.keyid, row.name, row.pem, row.trusted_at) for row in rows]
 
 
 def revoke(store: Store, publication: str, *, by: str, reason: str) -> None:
