@@ -19,7 +19,7 @@ class Settings:
     """
 
     origin: str
-    publisher: str = "this weighbridge"
+    publisher: str = "somebody who gave no name"
     models: tuple[str, ...] = ()
     key: Path | None = None
     hosts: tuple[str, ...] = ()
