@@ -40,6 +40,18 @@ MAX_NAME = 120
 YES_NO = ("coherent", "refused")
 _DO = "give the file that `weighbridge calibrate --propose N --to FILE` wrote"
 
+
+class NotInQueue(UsageError):
+    """There is no such batch or answer."""
+
+
+class HeldByAnother(UsageError):
+    """Somebody else has this answer in front of them."""
+
+    def __init__(self) -> None:
+        super().__init__("somebody else has this answer in front of them", where="the queue", do="take the next one")
+
+
 Given = Mapping[str, float]
 """What one person says of one answer, by field, in [0, 1]. A field that they cannot tell is not in it."""
 
@@ -144,10 +156,10 @@ def batches(connection: Connection) -> list[Batch]:
 
 
 def batch_of(connection: Connection, batch: str) -> Batch:
-    """Return one batch. Raises `UsageError` when there is none."""
+    """Return one batch. Raises `NotInQueue`."""
     row = connection.execute(select(label_batches).where(label_batches.c.batch == batch)).first()
     if row is None:
-        raise UsageError("there is no such batch", where=batch[:40], do="see the list of batches")
+        raise NotInQueue("there is no such batch", where=batch[:40], do="see the list of batches")
     return Batch(**row._mapping)
 
 
@@ -162,12 +174,12 @@ def claim(store: Store, batch: str, *, rater: str) -> str | None:
 
 
 def look(connection: Connection, item: str, now: datetime, *, rater: str) -> Item:
-    """Return one answer, as `rater` may see it. Raises `UsageError` when there is none, or it is in front of somebody else."""
+    """Return one answer, as `rater` may see it. Raises `NotInQueue`, `HeldByAnother`."""
     row = _item(connection, item)
     lease = connection.execute(select(label_leases).where(label_leases.c.item == item)).first()
     is_live = lease is not None and lease.until > now
     if is_live and lease is not None and lease.rater != rater:
-        raise UsageError("somebody else has this answer in front of them", where="the queue", do="take the next one")
+        raise HeldByAnother
     said = connection.execute(
         select(labels.c.given)
         .where(labels.c.item == item, labels.c.rater == rater, labels.c.skipped.is_(False))
@@ -189,7 +201,7 @@ def label(store: Store, item: str, given: Given, *, rater: str) -> str | None:
     """Keep what a person says of an answer and return the next one for them (None: nothing is left).
 
     Said once more, it takes the place of what they said before, which ends and stays. It is kept though the lease has run out: a label is never lost.
-    Raises `UsageError` for a field that is not asked, a value that is none, nothing said at all, or an answer in front of somebody else.
+    Raises `UsageError` for a field that is not asked, a value that is none, nothing said at all; `NotInQueue`, `HeldByAnother`.
     """
     with store.writing() as connection:
         row, now = _item(connection, item), store.clock()
@@ -364,7 +376,7 @@ def _answer(line: str) -> Labelled:
 def _item(connection: Connection, item: str) -> Row[Any]:
     row = connection.execute(select(label_items).where(label_items.c.item == item)).first()
     if row is None:
-        raise UsageError("there is no such answer to label", where=item[:40], do="take the next one of a batch")
+        raise NotInQueue("there is no such answer to label", where=item[:40], do="take the next one of a batch")
     return row
 
 
@@ -420,7 +432,7 @@ def _put(
 
 def _mine_or_free(connection: Connection, item: str, rater: str, now: datetime) -> None:
     if connection.execute(select(label_leases.c.item).where(label_leases.c.item == item, _others(rater, now))).first():
-        raise UsageError("somebody else has this answer in front of them", where="the queue", do="take the next one")
+        raise HeldByAnother
 
 
 def _others(rater: str, now: datetime) -> ColumnElement[bool]:

@@ -1,0 +1,51 @@
+// Keys for the forms of ratings. Everything works without: this presses what is on the page.
+// A key counts only while its form has the focus, so that it takes nothing from a screen reader or from somebody who speaks to the page.
+"use strict";
+(() => {
+  const typed = (element) => element.matches("textarea, select, input:not([type=radio], [type=checkbox])");
+  const isOpen = (element) => !element.closest("details:not([open])") || element.closest("summary");
+
+  const goOn = (radio, form) => {
+    const questions = [...form.querySelectorAll("[data-question]")];
+    const next = questions[questions.indexOf(radio.closest("[data-question]")) + 1];
+    const target = next ? next.querySelector("input:checked") || next.querySelector("input") : form.querySelector("button");
+    if (target) target.focus();
+  };
+
+  const press = (element, form) => {
+    if ("opens" in element.dataset) {
+      element.open = !element.open;
+    } else if (element.type === "radio") {
+      element.checked = true;
+      element.dispatchEvent(new Event("change", { bubbles: true }));
+      goOn(element, form);
+    } else {
+      element.click();
+    }
+  };
+
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.altKey || event.metaKey || event.isComposing || event.repeat) return;
+    const form = event.target.closest && event.target.closest("[data-keys]");
+    if (!form || typed(event.target)) return;
+    const key = event.key.toLowerCase();
+    const here = event.target.closest("[data-question]") || form.querySelector("[data-question]");
+    const those = [...form.querySelectorAll("[data-key]")].filter((each) => each.dataset.key === key && isOpen(each));
+    const found = those.find((each) => here && here.contains(each)) || those.find((each) => !each.closest("[data-question]")) || those[0];
+    if (!found) return;
+    event.preventDefault();
+    press(found, form);
+  });
+
+  const begin = () => {
+    const form = document.querySelector("main [data-keys]");
+    document.documentElement.classList.add("has-keys");
+    // Where the form is what the page is for, it has the focus, so that keys work at once.
+    if (form && !form.closest("details")) {
+      const first = form.querySelector("[data-question] input:checked") || form.querySelector("[data-question] input");
+      if (first) first.focus({ preventScroll: true });
+    }
+  };
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", begin);
+  else begin();
+})();
