@@ -16,7 +16,7 @@ from weighbridge.registry.accounts.roles import Role
 from weighbridge.registry.accounts.secret import digest_of, new_secret
 from weighbridge.registry.audit import note
 from weighbridge.registry.store import WAIT_S, Store
-from weighbridge.registry.tables.accounts import sessions, users
+from weighbridge.registry.tables.accounts import links, sessions, tokens, users
 
 SEEN_EVERY = timedelta(minutes=1)
 """How exactly it is known when somebody was last here: writing that down costs a write."""
@@ -103,6 +103,14 @@ def end_sessions(connection: Connection, now: datetime, user: str, *, by: str) -
     ended = connection.execute(delete(sessions).where(sessions.c.user == user)).rowcount
     note(connection, now, "signed out everywhere", by, None, {"user": user, "sessions": str(ended)})
     return ended
+
+
+def end_all(connection: Connection, now: datetime, *, by: str) -> None:
+    """End all sessions and tokens of everybody: a backup that was restored holds some that had ended."""
+    for table in (sessions, tokens):
+        connection.execute(delete(table))
+    connection.execute(update(links).where(links.c.used_at.is_(None)).values(used_at=now))
+    note(connection, now, "signed out everywhere", by, None, {"user": "everybody"})
 
 
 def csrf_of(secret: str) -> str:

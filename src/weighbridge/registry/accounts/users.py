@@ -18,7 +18,7 @@ from weighbridge.registry.tables.accounts import identities, links, passkeys, se
 NAME = r"[a-z0-9][a-z0-9._\-]{0,39}"
 """What a user's name looks like: nothing that could be taken for another letter, and no spaces."""
 
-_TAKEN = ("registry", "nobody")  # the log's own word, and one that must not be believed
+_TAKEN = ("registry", "nobody", "everybody")  # words of the log, and of its readers
 
 
 @dataclass(frozen=True)
