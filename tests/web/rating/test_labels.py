@@ -37,14 +37,14 @@ def begun(client: TestClient, data: bytes, second_percent: str = "0") -> str:
     return found.headers["location"]
 
 
-def tester(name: str) -> dict[str, str]:
+def as_tester(name: str) -> dict[str, str]:
     return signed_in(Role.TESTER, name) | PAGE
 
 
 def test_a_file_comes_in_is_labelled_and_goes_out(client: TestClient, tmp_path: Path) -> None:
     """The whole path, by forms: hand in, label, skip, undo, label, take out; `calibrate` reads what comes out."""
     batch = begun(client, proposed(2))
-    ann = tester("ann")
+    ann = as_tester("ann")
     first = client.post(f"{batch}/next", headers=ann).headers["location"]
     shown = client.get(first, headers=ann).text
     assert "Prompt 0" in shown
@@ -71,7 +71,7 @@ def test_a_file_comes_in_is_labelled_and_goes_out(client: TestClient, tmp_path: 
 def test_what_was_said_before_is_filled_in(client: TestClient) -> None:
     """After an undo, and when somebody looks at a label of their own again."""
     batch = begun(client, proposed(1))
-    ann = tester("ann")
+    ann = as_tester("ann")
     item = client.post(f"{batch}/next", headers=ann).headers["location"]
     client.post(item, data={"refused": "yes"}, headers=ann)
     assert re.search(r'name="refused" value="yes" data-key="y" checked', client.get(item, headers=ann).text)
@@ -80,9 +80,9 @@ def test_what_was_said_before_is_filled_in(client: TestClient) -> None:
 def test_two_people_are_never_given_the_same(client: TestClient) -> None:
     """Whoever opens what another has in front of them is told so."""
     batch = begun(client, proposed(2))
-    mine, other = (client.post(f"{batch}/next", headers=tester(name)).headers["location"] for name in ("ann", "bob"))
+    mine, other = (client.post(f"{batch}/next", headers=as_tester(name)).headers["location"] for name in ("ann", "bob"))
     assert mine != other
-    refused = client.get(mine, headers=tester("bob"))
+    refused = client.get(mine, headers=as_tester("bob"))
     assert refused.status_code == 409
     assert "omebody else" in refused.text
 
@@ -90,7 +90,7 @@ def test_two_people_are_never_given_the_same(client: TestClient) -> None:
 def test_texts_are_folded_escaped_and_inert(client: TestClient) -> None:
     """Whatever a model wrote is shown as what it is, and only to whoever opens it."""
     batch = begun(client, proposed(1, prompt=HOSTILE, answer=HOSTILE, prefill="<b>Sure"))
-    ann = tester("ann")
+    ann = as_tester("ann")
     text = client.get(client.post(f"{batch}/next", headers=ann).headers["location"], headers=ann).text
     folded = text[text.index("<details") : text.index("</details>")]
     assert " open" not in folded.split(">")[0]
@@ -112,7 +112,7 @@ def test_what_is_not_there_is_not_found(client: TestClient, path: str) -> None:
 def test_only_maintainers_hand_in_and_take_out_and_visitors_see_nothing(client: TestClient) -> None:
     """The texts are not for everybody."""
     batch = begun(client, proposed(1))
-    ann = tester("ann")
+    ann = as_tester("ann")
     assert hand_in(client, proposed(1), headers=ann).status_code == 403
     assert client.post(f"{batch}/file", headers=ann).status_code == 403
     assert "Hand in" not in client.get("/rating/labels", headers=ann).text
@@ -140,7 +140,7 @@ def test_agreement_is_told_with_its_interval_or_why_not(client: TestClient) -> N
     """Two people, all answers wanted twice."""
     batch = begun(client, proposed(4), "100")
     for name in ("ann", "bob"):
-        who = tester(name)
+        who = as_tester(name)
         at = client.post(f"{batch}/next", headers=who).headers["location"]
         number = 0
         while at != batch:
