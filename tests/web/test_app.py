@@ -65,8 +65,17 @@ def test_nothing_is_written_for_nobody_for_a_tester_or_without_the_forms_token(c
 
 def test_a_form_of_another_site_is_refused_even_with_the_token(client: TestClient) -> None:
     headers = signed_in(Role.MAINTAINER)
-    for more in ({"origin": "https://elsewhere.example"}, {"origin": "null"}, {"sec-fetch-site": "cross-site"}):
+    foreign = (
+        {"origin": "https://elsewhere.example"},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+    )
+    sandboxed = ({"origin": "null"}, {"origin": "null", "sec-fetch-site": "cross-site"})
+    for more in (*foreign, *sandboxed):
         assert client.post("/try/write", data={}, headers=headers | more).status_code == 403
+    # What a browser sends from our own pages, which tell nobody their address.
+    ours = {"origin": "null", "sec-fetch-site": "same-origin"}
+    assert client.post("/try/write", data={}, headers=headers | ours).status_code == 200
     assert client.post("/try/write", data={}, headers=headers | {"origin": ORIGIN}).status_code == 200
 
 

@@ -52,7 +52,12 @@ def needs(role: Role) -> Callable[[Request], Awaitable[Who]]:
 async def _not_forged(request: Request, expected: str) -> None:
     """Refuse what another site made this browser send. Raises `Problem` 403."""
     origin, fetched = request.headers.get("origin"), request.headers.get("sec-fetch-site")
-    elsewhere = origin is not None and origin != site(request).settings.origin
+    # A form of ours comes with `Origin: null`, since our pages send no referrer (Fetch, "append a request Origin header"). So does one in another
+    # site's sandboxed frame; what tells them apart is what the browser says of where it was sent from.
+    if origin == "null":
+        elsewhere = fetched != "same-origin"
+    else:
+        elsewhere = origin not in (None, site(request).settings.origin)
     if elsewhere or fetched in ("cross-site", "same-site"):
         raise Problem(
             403, "this form came from another site", do=f"open {site(request).settings.origin} and do it there"
