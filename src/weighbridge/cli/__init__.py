@@ -84,6 +84,10 @@ COMMANDS = {
         "weighbridge.cli.rules",
         "Print every rule of `inspect`, or one: what it says, why it matters, how to mend it, what it cannot see.",
     ),
+    "serve": (
+        "weighbridge.cli.serve",
+        "Serve the registry and the workbench: notices, rankings, lineage, findings and advisories, and chat with two models.",
+    ),
     "sign": (
         "weighbridge.cli.sign",
         "Sign a dossier (in-toto statements in its folder), or a model's files (an OpenSSF Model Signing bundle).",
@@ -93,6 +97,10 @@ COMMANDS = {
         "Standards: list those that ship, show one, validate a file, begin a new one; evidence names and uses.",
     ),
     "threat": ("weighbridge.cli.threat", "Threat sheets: one misuse in six steps, the fourth filled from a dossier."),
+    "user": (
+        "weighbridge.cli.user",
+        "Users of a registry's service: add one and give them a one-time link, change a role, keep somebody out.",
+    ),
     "verify": (
         "weighbridge.cli.verify",
         "Verify a dossier's statements, one statement, or a model's signature: by whom, until when, about which bytes.",

@@ -1,0 +1,170 @@
+"""`weighbridge serve`."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+
+from weighbridge.cli.exit_codes import MET
+from weighbridge.cli.saying import say
+from weighbridge.errors import EngineError, MissingExtra, UsageError
+from weighbridge.subject.shown import shown
+
+_OIDC_SECRET = "WEIGHBRIDGE_OIDC_CLIENT_SECRET"  # noqa: S105  the name of a variable, no secret
+
+
+@click.command(name="serve")
+@click.option(
+    "--db",
+    metavar="URL",
+    help="The registry's database: sqlite:///FILE (default: one in your data folder), postgresql://...",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="The port; 0: any that is free."
+)
+@click.option(
+    "--origin",
+    metavar="URL",
+    help="How people reach it (https://weighbridge.example); passkeys belong to it. Default: http://localhost:PORT.",
+)
+@click.option(
+    "--host-name", "hosts", multiple=True, metavar="NAME", help="Another name under which it may be asked. Repeat."
+)
+@click.option(
+    "--publisher",
+    default="somebody who gave no name",
+    metavar="NAME",
+    help="Whose service it is, on pages, in feeds and statements.",
+)
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="MODEL",
+    help="A model for the workbench: first the candidate, then the baseline. Repeat.",
+)
+@click.option(
+    "--key",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Private key (PEM) that signs notices.",
+)
+@click.option(
+    "--oidc-issuer", metavar="URL", help="An OpenID Connect provider through which people may sign in as well."
+)
+@click.option(
+    "--oidc-client-id", metavar="ID", help=f"This service's id there; its secret is read from {_OIDC_SECRET}."
+)
+@click.option(
+    "--trusted-proxy", metavar="ADDRESSES", help="Whose X-Forwarded-For is believed: addresses, comma-separated."
+)
+@click.option("--loopback-webhooks", is_flag=True, help="Lets webhooks go to this machine: for development only.")
+def command(
+    db: str | None,
+    host: str,
+    port: int,
+    origin: str | None,
+    hosts: tuple[str, ...],
+    publisher: str,
+    models: tuple[str, ...],
+    key: Path | None,
+    oidc_issuer: str | None,
+    oidc_client_id: str | None,
+    trusted_proxy: str | None,
+    loopback_webhooks: bool,
+) -> int:
+    """Serve the registry and the workbench: notices, rankings, lineage, findings and advisories, and chat with two models.
+
+    The first start prints a one-time link that makes you its maintainer. Ctrl-C ends it; nothing is lost. Exit codes: 0 ended, 2 usage,
+    4 the database fails.
+    """
+    from weighbridge.registry.problems import need_extra
+
+    need_extra()
+    if find_spec("fastapi") is None or find_spec("uvicorn") is None:
+        raise MissingExtra("serve", "the service needs FastAPI and uvicorn")
+    if (oidc_issuer is None) != (oidc_client_id is None):
+        raise UsageError(
+            "OpenID Connect needs both", where="--oidc-issuer", do="give --oidc-issuer and --oidc-client-id"
+        )
+    import uvicorn
+
+    from weighbridge.registry.accounts.links import first_link
+    from weighbridge.registry.store import open_store
+    from weighbridge.web.accounts.door import AccountsDoor
+    from weighbridge.web.app import create_app
+    from weighbridge.web.settings import Settings
+    from weighbridge.web.site import Site
+
+    with _listening(host, port) as listener:
+        port = listener.getsockname()[1]
+        settings = Settings(
+            origin=origin or f"http://localhost:{port}",
+            publisher=publisher,
+            models=models,
+            key=key,
+            hosts=(*hosts, *(() if host in ("0.0.0.0", "::") else (host,))),  # noqa: S104  compared, not bound
+            oidc_issuer=oidc_issuer,
+            oidc_client_id=oidc_client_id,
+            oidc_client_secret=os.environ.get(_OIDC_SECRET),
+            allows_loopback_webhooks=loopback_webhooks,
+        )
+        store = open_store(db or _own_database())
+        try:
+            app = create_app(Site(store, settings, AccountsDoor(store, settings)))
+            say(f"weighbridge serves {shown(settings.origin, 300)}\n  registry {store.where}")
+            if (link := first_link(store, settings.origin)) is not None:
+                say(
+                    f"  nobody maintains it yet: open this link once, within a day, and become its maintainer\n  {link}"
+                )
+            server = uvicorn.Server(
+                uvicorn.Config(
+                    app,
+                    log_level="warning",
+                    access_log=False,  # addresses hold what people look for
+                    server_header=False,
+                    proxy_headers=trusted_proxy is not None,
+                    forwarded_allow_ips=trusted_proxy,
+                    timeout_graceful_shutdown=5,
+                )
+            )
+            server.run(sockets=[listener])
+        finally:
+            store.close()
+    return MET
+
+
+def _own_database() -> str:
+    from platformdirs import user_data_path
+
+    folder = user_data_path("weighbridge")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"the data folder cannot be made ({error.strerror})", where=str(folder), do="give --db sqlite:///FILE"
+        ) from None
+    return f"sqlite:///{folder / 'registry.db'}"
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """Return a socket that listens, before anything is opened or printed. Raises `EngineError` where it cannot."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
+        raise EngineError(
+            "somebody listens there already" if taken else f"cannot listen there ({error.strerror})",
+            where=f"{host}:{port}",
+            do="choose another --port" if taken else "check --host and --port",
+        ) from None
+    return listener
