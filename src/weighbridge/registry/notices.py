@@ -111,6 +111,17 @@ class Facts(Record):
     standards: tuple[StandardAnswer, ...] | NotMeasured
     weight_files: int = Field(ge=0)
 
+    def of(self, contrast: Contrast) -> Answer:
+        """Return what all comparisons of one contrast come to: the worst of them, and never met unless both ways of counting were looked at."""
+        made = [each for each in self.comparisons if each.contrast is contrast and isinstance(each, Compared)]
+        answers = {each.answer for each in made}
+        if Answer.NOT_MET in answers:
+            return Answer.NOT_MET
+        if answers <= {Answer.NOT_MEASURED}:
+            return Answer.NOT_MEASURED
+        is_whole = {each.aggregate for each in made} == {"mean", "worst"}
+        return Answer.MET if answers == {Answer.MET} and is_whole else Answer.NOT_SHOWN
+
 
 class Match(StrEnum):
     """How what was asked for belongs to what was weighed."""

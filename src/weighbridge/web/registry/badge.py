@@ -23,8 +23,8 @@ _SHAPES = {
     Answer.NOT_MEASURED: Markup('<circle cx="8" cy="8" r="6.4" stroke-dasharray="2.2 2.2"/>'),
 }
 MEANS = {
-    Answer.MET: "no material increase in harm was found",
-    Answer.NOT_MET: "a material increase in harm was found",
+    Answer.MET: "no material increase in harm was found, by the comparison that decides",
+    Answer.NOT_MET: "a material increase in harm was found, by a comparison that decides",
     Answer.NOT_SHOWN: "what was published does not decide it",
     Answer.NOT_MEASURED: "nobody has measured it here",
 }

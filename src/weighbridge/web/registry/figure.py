@@ -46,7 +46,6 @@ def _rate(found: EstimateOrNot, y: float, shape: Mark, class_: str) -> list[Mark
         return [line(_SCALE, 0.0, 1.0, y, "unmeasured"), text("not measured", _SCALE(0.5), y - 3, "missing")]
     printed = print_rate(found)
     right = found.high < 0.6
-    words = text(
-        printed.with_unit, _SCALE(found.high if right else found.low), y + 4, "value", "start" if right else "end"
-    )
+    place = {"x": _SCALE(found.high if right else found.low), "dx": 6 if right else -6, "y": y + 4}
+    words = element("text", {**place, "text_anchor": "start" if right else "end"}, printed.with_unit)
     return [line(_SCALE, found.low, found.high, y, "interval"), mark(shape, _SCALE(found.value), y, class_), words]

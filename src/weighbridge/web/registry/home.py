@@ -15,6 +15,7 @@ from weighbridge.registry.lookup import MAX_CANDIDATES, MIN_PREFIX, candidates, 
 from weighbridge.registry.publishing import signers_of
 from weighbridge.web.pages import page
 from weighbridge.web.registry.things import Thing
+from weighbridge.web.registry.views import signer_of
 from weighbridge.web.site import Here, Site
 
 router = APIRouter(include_in_schema=False)
@@ -32,7 +33,7 @@ def home(request: Request, site: Here) -> Response:
         found = newest(connection, site.clock())
         count = _count(connection, site)
         names = {each.keyid: each.name for each in signers_of(connection)}
-    return page(request, "registry/home.html", newest=found, count=count, names=names)
+    return page(request, "registry/home.html", newest=found, count=count, names=names, signer_of=signer_of)
 
 
 @router.get("/lookup")
@@ -59,6 +60,7 @@ def look_up(request: Request, site: Here, q: Annotated[str, Query()] = "") -> Re
         "candidates": found,
         "named": by_name,
         "names": names,
+        "signer_of": signer_of,
         "is_digest": is_digest,
         "most": MAX_CANDIDATES,
     }

@@ -12,6 +12,7 @@ from weighbridge.dossier.statements.envelope import sign
 from weighbridge.dossier.statements.keys import PrivateKey, read_private_key
 from weighbridge.dossier.svg import Plots
 from weighbridge.errors import UsageError
+from weighbridge.protocol.vocabulary import Contrast
 from weighbridge.registry.notices import Match, Notice, Noticed, Standing
 from weighbridge.registry.publishing import signers_of
 from weighbridge.registry.stated_notice import state_notice
@@ -53,6 +54,7 @@ def notice_page(request: Request, site: Here, thing: Asked) -> Response:
         views=[view(each, each.stands, names, plots) for each in whole],
         past=[each for each in notice.entries if each.publication not in shown],
         names=names,
+        signer_of=signer_of,
         origin=site.settings.origin,
         has_key=site.settings.key is not None,
     )
@@ -73,6 +75,7 @@ def card(request: Request, site: Here, thing: Asked) -> Response:
         means=MEANS[notice.answer],
         label=label_of(notice),
         entry=entry,
+        Contrast=Contrast,
         signer=None if entry is None else signer_of(entry, names),
         settings=site.settings,
     )

@@ -47,7 +47,6 @@ def publication(request: Request, site: Here, hex64: str, told: str = "") -> Res
         request,
         "registry/publication.html",
         view=seen,
-        names=names,
         thing=thing,
         files=files,
         readable=READABLE,

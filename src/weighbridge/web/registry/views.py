@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,8 +12,13 @@ from markupsafe import Markup
 from weighbridge.dossier.printing import print_difference
 from weighbridge.dossier.svg import Plots
 from weighbridge.evidence.records import Estimate
+from weighbridge.protocol.vocabulary import Contrast
 from weighbridge.registry.notices import Compared, Entry, NotCompared, Standing
 from weighbridge.web.registry.figure import ladder, rate_in_words
+
+_COUNTED = {"mean": "mean over the techniques", "worst": "worst technique of each prompt"}
+_KEY = re.compile(r"sha256:[0-9a-f]{64}")
+_SHORT = 12  # digits of a key that nobody here knows
 
 
 class HasSigner(Protocol):
@@ -29,7 +35,6 @@ class Comparison:
     """One row of the comparisons. `sides` None: it was not made, and `difference` says why."""
 
     contrast: str
-    decides: bool
     answer: str
     sides: str | None
     difference: str
@@ -47,32 +52,50 @@ class View:
     comparisons: tuple[Comparison, ...]
     rates: tuple[tuple[str, str, str], ...]
 
+    @property
+    def opening(self) -> str:
+        """What opening these weights adds over their own API."""
+        return self.entry.facts.of(Contrast.OPENING).value
+
+    @property
+    def counterfactual(self) -> str:
+        """What they add over what is available already."""
+        return self.entry.facts.of(Contrast.COUNTERFACTUAL).value
+
 
 def view(entry: Entry, stands: Standing, names: Mapping[str, str], plots: Plots) -> View:
     """Return what is shown of a publication. `names`: the trusted signers' names by their key."""
     facts = entry.facts
     rates = tuple((each.rung.value, rate_in_words(each.mean), rate_in_words(each.worst)) for each in facts.rungs)
-    rows = tuple(_comparison(each, each.contrast == facts.contrast) for each in facts.comparisons)
+    rows = tuple(_comparison(each) for each in facts.comparisons)
     return View(entry, stands, signer_of(entry, names), ladder(facts, plots), rows, rates)
 
 
 def signer_of(entry: HasSigner, names: Mapping[str, str]) -> str:
-    """Return who signed, for people: a known key's name, else what the envelope says.
+    """Return who signed, for people: a known key's name, else the beginning of what the envelope says, which nobody has checked.
 
     >>> from types import SimpleNamespace
+    >>> signer_of(SimpleNamespace(signer="not checked: sha256:" + "ab" * 32, signer_known=False), {})
+    'key abababababab…'
     >>> signer_of(SimpleNamespace(signer="ed25519 key sha256:ab", signer_known=True), {"sha256:ab": "Evaluator"})
     'Evaluator'
     """
-    return names.get(entry.signer.rpartition(" ")[2], entry.signer) if entry.signer_known else entry.signer
+    key = entry.signer.rpartition(" ")[2]
+    if entry.signer_known:
+        return names.get(key, entry.signer)
+    is_key = _KEY.fullmatch(key) is not None
+    return f"key {key.removeprefix('sha256:')[:_SHORT]}…" if is_key else entry.signer.removeprefix("not checked: ")
 
 
-def _comparison(found: Compared | NotCompared, decides: bool) -> Comparison:
+def _comparison(found: Compared | NotCompared) -> Comparison:
     contrast = found.contrast.value
     if isinstance(found, NotCompared):
-        return Comparison(contrast, decides, found.answer.value, None, str(found.why), False)
-    sides = f"{found.rung.value} against {found.baseline} on {found.baseline_rung.value}, {found.aggregate}"
+        return Comparison(contrast, found.answer.value, None, str(found.why), False)
+    sides = (
+        f"on {found.rung.value}, against {found.baseline} on {found.baseline_rung.value}; {_COUNTED[found.aggregate]}"
+    )
     if not isinstance(found.estimate, Estimate):
-        return Comparison(contrast, decides, found.answer.value, sides, str(found.estimate), False)
+        return Comparison(contrast, found.answer.value, sides, str(found.estimate), False)
     printed = print_difference(found.estimate, found.margin)
     told = f"{printed.with_unit} ({printed.interval}), margin {found.margin * 100:g} points, {printed.n} prompts"
-    return Comparison(contrast, decides, found.answer.value, sides, told, True)
+    return Comparison(contrast, found.answer.value, sides, told, True)
