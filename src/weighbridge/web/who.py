@@ -54,14 +54,10 @@ async def _not_forged(request: Request, expected: str) -> None:
     origin, fetched = request.headers.get("origin"), request.headers.get("sec-fetch-site")
     # A form of ours comes with `Origin: null`, since our pages send no referrer (Fetch, "append a request Origin header"). So does one in another
     # site's sandboxed frame; what tells them apart is what the browser says of where it was sent from.
-    if origin == "null":
-        elsewhere = fetched != "same-origin"
-    else:
-        elsewhere = origin not in (None, site(request).settings.origin)
+    ours = site(request).settings.origin
+    elsewhere = fetched != "same-origin" if origin == "null" else origin not in (None, ours)
     if elsewhere or fetched in ("cross-site", "same-site"):
-        raise Problem(
-            403, "this form came from another site", do=f"open {site(request).settings.origin} and do it there"
-        )
+        raise Problem(403, "this form came from another site", do=f"open {ours} and do it there")
     given = request.headers.get(CSRF_HEADER)
     if given is None and _is_form(request):
         field = (await request.form()).get(CSRF_FIELD)
