@@ -41,7 +41,6 @@ Kind = Literal[
     "label undone",
     "labels exported",
     "rated",
-    "rating withdrawn",
     "regression begun",
     "regression asked",
     "regressions exported",

@@ -1,4 +1,4 @@
-"""Second ratings and the labelling queue."""
+"""What people say of answers: ratings, regression prompts, and the labelling queue."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -49,4 +49,53 @@ def upgrade() -> None:
         sa.Column("item", sa.String(32), sa.ForeignKey("label_items.item"), primary_key=True),
         sa.Column("rater", words, nullable=False),
         sa.Column("until", instant, nullable=False),
+    )
+    op.create_table(
+        "ratings",
+        sa.Column("rating", sa.String(32), primary_key=True),
+        sa.Column("side", key, sa.ForeignKey("sides.id"), nullable=False),
+        sa.Column("rater", words, nullable=False),
+        sa.Column("at", instant, nullable=False),
+        sa.Column("how", sa.String(20), nullable=False),
+        sa.Column("said", words, nullable=False),
+        sa.Column("category", sa.String(40)),
+        sa.Column("finding", sa.String(32), sa.ForeignKey("findings.handle")),
+        sa.Column("ended_at", instant),
+    )
+    op.create_index("ratings_by_side", "ratings", ["side"])
+    op.create_index("ratings_by_finding", "ratings", ["finding"])
+    op.create_table(
+        "rating_leases",
+        sa.Column("side", key, sa.ForeignKey("sides.id"), primary_key=True),
+        sa.Column("rater", words, nullable=False),
+        sa.Column("until", instant, nullable=False),
+    )
+    op.create_table(
+        "regressions",
+        sa.Column("regression", sa.String(32), primary_key=True),
+        sa.Column("finding", sa.String(32), sa.ForeignKey("findings.handle"), nullable=False),
+        sa.Column("digest", key, nullable=False),
+        sa.Column("prompts", sa.Text, nullable=False),
+        sa.Column("setting", sa.Text, nullable=False),
+        sa.Column("by", sa.Text, nullable=False),
+        sa.Column("at", instant, nullable=False),
+    )
+    op.create_index("regressions_by_finding", "regressions", ["finding"], unique=True)
+    op.create_table(
+        "regression_asks",
+        sa.Column("conversation", key, sa.ForeignKey("conversations.id"), primary_key=True),
+        sa.Column("regression", sa.String(32), sa.ForeignKey("regressions.regression"), nullable=False),
+        sa.Column("prompt", words, nullable=False),
+        sa.Column("model", sa.Text, nullable=False),
+        sa.Column("by", sa.Text, nullable=False),
+        sa.Column("at", instant, nullable=False),
+    )
+    op.create_index("regression_asks_by_regression", "regression_asks", ["regression"])
+    op.create_table(
+        "answer_grades",
+        sa.Column("side", key, sa.ForeignKey("sides.id"), primary_key=True),
+        sa.Column("grader", words, primary_key=True),
+        sa.Column("at", instant, nullable=False),
+        sa.Column("grade", sa.Text, nullable=False),
+        sa.Column("answer", key, nullable=False),
     )
