@@ -16,10 +16,12 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 from pydantic_core import to_json
 
+from weighbridge.digests import digest_bytes
 from weighbridge.registry.closed import NO_DIGEST
 from weighbridge.registry.lookup import notice_of
 from weighbridge.registry.notices import NOTICE_SCHEMA, Answer, Counted, Match, Reply, Revoked, standing, summary
@@ -35,6 +37,8 @@ _WEIGHT_FILES = re.compile(r',"weight_files":(\d{1,9})\}\Z')
 _ANSWERS = {each.value: each for each in Answer}
 _FIRST = datetime.min.replace(tzinfo=UTC)
 _LAST = datetime.max.replace(tzinfo=UTC)
+
+_AT = b',"at":'
 
 _HEAD = "SELECT line FROM audit ORDER BY number DESC LIMIT 1"
 _KNOWN = "(SELECT count(*) FROM audit WHERE subject = {subject} AND kind IN ('published', 'verified'))"
@@ -92,6 +96,11 @@ class Rendered:
         """Return the notice at a time."""
         return self.before + to_json(at) + self.after
 
+    @cached_property
+    def tag(self) -> str:
+        """32 hexadecimal digits that name what it says, whenever it is asked for."""
+        return digest_bytes(self.before.removesuffix(_AT) + self.after)[7:39]
+
     def holds(self, at: datetime) -> bool:
         """Return whether it says the same at a time."""
         return self.since <= at < self.until
@@ -102,7 +111,8 @@ def notice_json(store: Store, digest: str, at: datetime) -> bytes:
 
     `digest`: whole, `sha256:...`. `at` has a zone.
     """
-    return Notices(store, most_bytes=0).several([digest], at)[0]
+    with store.driver() as driver:
+        return Notices(store, most_bytes=0).several(driver, [digest], at)[0].at(at)
 
 
 class Notices:
@@ -115,23 +125,25 @@ class Notices:
         self._kept: OrderedDict[str, Rendered] = OrderedDict()
         self._size = 0
 
-    def several(self, digests: Sequence[str], at: datetime) -> list[bytes]:
-        """Return the notice of each digest, each as it was at some moment after this was called. Raises `RegistryError`."""
+    def several(self, driver: Driver, digests: Sequence[str], at: datetime) -> list[Rendered]:
+        """Return the notice of each digest, each as it was at some moment after this was called.
+
+        `driver` is of this registry. Raises what the driver does, and `RegistryError`.
+        """
         found: dict[str, Rendered] = {}
         likely = self._likely(digests, at)
-        with self._store.driver() as driver:
-            while wanted := {*digests} - {*found}:
-                head, rows = _ask(driver, list(wanted - likely))
-                found |= self._still(head, likely, at)
-                fresh = {digest: _rendered(digest, known, of, at) for digest, (known, of) in rows.items()}
-                long = [digest for digest, short in fresh.items() if short is None]
-                # Read after the log's end was: what is kept with it is never older than it.
-                fresh |= {digest: _the_long_way(self._store, digest, at) for digest in long}
-                made = {digest: each for digest, each in fresh.items() if each is not None}
-                self._keep(head, made)
-                found |= made
-                likely = set()
-        return [found[digest].at(at) for digest in digests]
+        while wanted := {*digests} - {*found}:
+            head, rows = _ask(driver, list(wanted - likely))
+            found |= self._still(head, likely, at)
+            fresh = {digest: _rendered(digest, known, of, at) for digest, (known, of) in rows.items()}
+            long = [digest for digest, short in fresh.items() if short is None]
+            # Read after the log's end was: what is kept with it is never older than it.
+            fresh |= {digest: _the_long_way(self._store, digest, at) for digest in long}
+            made = {digest: each for digest, each in fresh.items() if each is not None}
+            self._keep(head, made)
+            found |= made
+            likely = set()
+        return [found[digest] for digest in digests]
 
     def _likely(self, digests: Sequence[str], at: datetime) -> set[str]:
         with self._lock:
@@ -242,7 +254,7 @@ def _the_long_way(store: Store, digest: str, at: datetime) -> Rendered:
 
 
 def _before(digest: str) -> bytes:
-    return f'{{"schema":"{NOTICE_SCHEMA}","asked":{_text(digest)},"at":'.encode()
+    return f'{{"schema":"{NOTICE_SCHEMA}","asked":{_text(digest)}'.encode() + _AT
 
 
 def _replies(found: str | None) -> str:

@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute
 from starlette.staticfiles import StaticFiles
 
 from weighbridge import __version__
-from weighbridge.web import accounts, rating, registry
+from weighbridge.web import accounts, health, quick, rating, registry
 from weighbridge.web.bounds import Bounds
 from weighbridge.web.headers import Headers
 from weighbridge.web.problems import Caught, tell_problems
@@ -36,6 +36,8 @@ def create_app(site: Site) -> FastAPI:
     )
     app.state.site = site
     tell_problems(app)
+    for public in (quick.router, health.router):
+        app.include_router(public)
     for router in _ROUTERS:
         for route in routes_of(router.routes):
             route.include_in_schema = route.path.startswith("/api/")  # pages are for people: the schema is the API's

@@ -1,4 +1,4 @@
-"""Look-ups for programs."""
+"""Look-ups for programs. That of exact weights, which is asked for most, is `web.quick`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from weighbridge.registry.lookup import MIN_PREFIX, candidates, digest_asked
 from weighbridge.registry.notices import Notice
 from weighbridge.web.problems import documented
 from weighbridge.web.registry.notices import as_json
-from weighbridge.web.registry.things import Hex64, Thing, closed_model, whole_digest
+from weighbridge.web.registry.things import closed_model
 from weighbridge.web.site import Here
 
 router = APIRouter(prefix="/api/v1", tags=["registry"])
@@ -36,14 +36,6 @@ class Candidates(BaseModel):
     schema_: Literal["weighbridge.candidates/1"] = Field("weighbridge.candidates/1", alias="schema")
     asked: str
     candidates: tuple[CandidateAnswer, ...]
-
-
-@router.get("/notices/{hex64}", responses={**_NOTICE, **documented(404, 422, 503)})
-def notice(request: Request, site: Here, hex64: Hex64) -> Response:
-    """Return the notice of exactly these weights. `hex64`: the digest of a model's root, or of one weight file."""
-    with site.store.reading() as connection:
-        found = Thing(whole_digest(hex64)).notice(connection, site)
-    return as_json(request, found)
 
 
 @router.get("/closed/{provider}/{name}", responses={**_NOTICE, **documented(404, 422, 503)})

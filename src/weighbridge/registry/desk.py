@@ -1,0 +1,153 @@
+"""Notices for many who ask at once, on an event loop that never waits for the database.
+
+    asker -> queue -> one of few threads, which takes all that have come and asks the database once -> the askers
+
+A thread keeps its connection while there is work. Who asks waits for a bounded time, however the database hangs; when it was away and is back, the
+first question finds the old connection dead and goes to a new one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+
+from weighbridge.registry.problems import RegistryError
+from weighbridge.registry.quick import Notices, Rendered
+from weighbridge.registry.store import Store
+
+THREADS = 2
+MOST_AT_ONCE = 32
+MOST_WAITING = 2_000
+WITHIN_S = 5.0
+IDLE_S = 10.0
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A notice, and the time it is of."""
+
+    notice: Rendered
+    at: datetime
+
+
+@dataclass(frozen=True, eq=False)
+class _Asker:
+    digest: str
+    loop: asyncio.AbstractEventLoop
+    answer: asyncio.Future[Answered]
+    until: float  # by the loop's clock
+
+
+class Desk:
+    """Answers for one registry, on one event loop."""
+
+    def __init__(self, store: Store, clock: Callable[[], datetime], *, within_s: float = WITHIN_S) -> None:
+        self._store, self._clock, self._within_s = store, clock, within_s
+        self._notices = Notices(store)
+        self._come = threading.Condition()
+        self._queue: deque[_Asker] = deque()
+        self._idle = self._threads = 0
+        self._waiting: deque[_Asker] = deque()  # touched on the event loop alone, as the timer is
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def notice(self, digest: str) -> Answered:
+        """Return the notice of a whole digest as of now. Raises `RegistryError`, after `within_s` seconds at the latest."""
+        loop = asyncio.get_running_loop()
+        asker = _Asker(digest, loop, loop.create_future(), loop.time() + self._within_s)
+        waiting = self._waiting
+        while waiting and waiting[0].answer.done():
+            waiting.popleft()
+        if len(waiting) >= MOST_WAITING:
+            raise RegistryError(
+                "too many ask the registry at once", where=self._store.where, do="do the same again in a moment"
+            )
+        waiting.append(asker)
+        if self._timer is None:
+            self._timer = loop.call_at(asker.until, self._late)
+        with self._come:
+            self._queue.append(asker)
+            if self._idle:
+                self._come.notify()
+            elif self._threads < THREADS:
+                self._threads += 1
+                threading.Thread(target=self._work, name="weighbridge notices", daemon=True).start()
+        return await asker.answer
+
+    def _late(self) -> None:
+        """Let those go who have waited for too long."""
+        self._timer = None
+        while self._waiting:
+            asker = self._waiting[0]
+            if not asker.answer.done():
+                if asker.until > asker.loop.time():
+                    self._timer = asker.loop.call_at(asker.until, self._late)
+                    return
+                problem = RegistryError(
+                    "the database does not answer",
+                    where=self._store.where,
+                    do="check that it runs, and do the same again",
+                )
+                asker.answer.set_exception(problem)
+            self._waiting.popleft()
+
+    def _work(self) -> None:
+        askers = self._next()
+        while askers:
+            askers = self._answer_on_one_connection(askers)
+
+    def _answer_on_one_connection(self, askers: list[_Asker]) -> list[_Asker]:
+        """Answer those and all who come after them. Return whom to go on with after a failure, nobody when there is nothing left to do."""
+        is_used = False
+        try:
+            with self._store.driver() as driver:
+                while askers:
+                    at = self._clock()
+                    found = self._notices.several(driver, [each.digest for each in askers], at)
+                    _deliver(askers, [Answered(each, at) for each in found])
+                    is_used = True
+                    askers = self._next()
+        except Exception as error:
+            if is_used:
+                return askers  # the connection may have died since: once more, on another one
+            _deliver(askers, error)
+            askers = self._next()
+        return askers
+
+    def _next(self) -> list[_Asker]:
+        """Return the next who wait, nobody when none came for a while: then this thread's work has ended."""
+        with self._come:
+            while True:
+                found: list[_Asker] = []
+                while self._queue and len(found) < MOST_AT_ONCE:
+                    asker = self._queue.popleft()
+                    if not asker.answer.done():  # gone, or told that it takes too long
+                        found.append(asker)
+                if found:
+                    return found
+                self._idle += 1
+                is_called = self._come.wait(IDLE_S)
+                self._idle -= 1
+                if not is_called and not self._queue:
+                    self._threads -= 1
+                    return []
+
+
+def _deliver(askers: Sequence[_Asker], answer: Sequence[Answered] | Exception) -> None:
+    """Hand the answers over on the event loop, all at once."""
+
+    def settle() -> None:
+        for number, asker in enumerate(askers):
+            if asker.answer.done():
+                continue
+            if isinstance(answer, Exception):
+                asker.answer.set_exception(answer)
+            else:
+                asker.answer.set_result(answer[number])
+
+    with suppress(RuntimeError):  # the loop has ended, and with it who asked
+        askers[0].loop.call_soon_threadsafe(settle)
