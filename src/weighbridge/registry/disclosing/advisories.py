@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
@@ -31,6 +32,7 @@ from weighbridge.registry.tables.findings import (
 )
 
 MAX_FEED = 200
+_ID = re.compile(r"[A-Z][A-Z0-9]*(-[A-Z0-9]+)+")
 _LETTERS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"  # none that is taken for another
 
 
@@ -71,6 +73,7 @@ def save_advisory(store: Store, advisory: Advisory, *, reader: Reader) -> int:
     from the one before, or the findings that it names are not those that are here.
     """
     by = needs_maintainer(reader)
+    _refuse_unnameable(advisory)
     record = advisory.model_dump_json(by_alias=True)
     with store.writing() as connection:
         now = store.clock()
@@ -112,6 +115,8 @@ def advisory_seen(
     connection: Connection, advisory: str, reader: Reader, at: datetime, *, version: int | None = None
 ) -> SeenAdvisory:
     """Return an advisory as it is now, or an earlier version of it. Raises `NotThere` when there is none, or the reader may not know of it yet."""
+    if len(advisory) > 60 or not _ID.fullmatch(advisory):
+        not_there("advisory", advisory)
     row = connection.execute(select(advisories).where(advisories.c.id == advisory)).first()
     is_public = row is not None and row.public_from is not None and row.public_from <= day_of(at).isoformat()
     if row is None or not (is_public or _may_read_early(connection, advisory, reader, at)):
@@ -128,6 +133,15 @@ def advisory_seen(
         public=is_public,
         handles=_handles_seen(connection, found, reader, at),
     )
+
+
+def advisory_to_edit(connection: Connection, advisory: str, *, reader: Reader, at: datetime) -> Advisory:
+    """Return the newest version as it was saved, with a time of change that a version after it may have. Raises `NotThere`, `NotAllowed`."""
+    needs_maintainer(reader)
+    newest = advisory_seen(connection, advisory, reader, at).newest
+    old = _stored(connection, advisory, newest)
+    changed = max(at.replace(microsecond=0), old.modified_at + timedelta(seconds=1))
+    return old.model_copy(update={"modified_at": changed})
 
 
 def advisories_seen(
@@ -232,6 +246,15 @@ def _stored(connection: Connection, advisory: str, number: int) -> Advisory:
     table = advisory_versions.c
     asked = select(table.record).where(table.advisory == advisory, table.number == number)
     return Advisory.model_validate_json(connection.execute(asked).scalar_one())
+
+
+def _refuse_unnameable(advisory: Advisory) -> None:
+    """Raise `UsageError` for numbers that have no canonical form, and times that are no day in UTC: no rendering could be made."""
+    times = (advisory.published_at, advisory.modified_at, advisory.withdrawn_at or advisory.modified_at)
+    try:
+        _ = [advisory.digest, *map(day_of, times)]
+    except (ValueError, OverflowError):
+        raise UsageError("holds a number or a time out of range", where=advisory.id, do="mend it") from None
 
 
 def _refuse_unless_follows(old: Advisory, new: Advisory) -> None:

@@ -6,6 +6,7 @@ named as the author's; and that account cannot withdraw, nor can a finder who is
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ from weighbridge.registry.tables.findings import (
 
 MAX_NAME = 200
 INVITED, AUTHOR = "invited", "author"
+_HANDLE = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
@@ -265,6 +267,8 @@ def _may_read(reader: Reader, today: date) -> ColumnElement[bool]:
 
 
 def _readable(connection: Connection, handle: str, reader: Reader, at: datetime) -> Row[Any]:
+    if not _HANDLE.fullmatch(handle):
+        not_there("finding", handle)
     # One question for "is it there" and "may it be read": both answers take the same path and the same time.
     asked = select(findings).where(findings.c.handle == handle, _may_read(reader, day_of(at)))
     row = connection.execute(asked).first()
