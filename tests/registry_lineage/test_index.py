@@ -14,12 +14,14 @@ from weighbridge.probes.checkpoint.weights.fingerprint import Fingerprint
 from weighbridge.registry.lineage.index import PLACES, Index
 
 
-def filled(count: int) -> Index:
-    source = np.random.default_rng(1)
-    words = source.integers(0, 2**64, (count, len(PLACES)), np.uint64)
-    index = Index()
+def fill(index: Index, count: int) -> Index:
+    words = np.random.default_rng(1).integers(0, 2**64, (count, len(PLACES)), np.uint64)
     index.add_rows([f"stranger {row}" for row in range(count)], words, np.ones(words.shape, np.bool_))
     return index
+
+
+def filled(count: int) -> Index:
+    return fill(Index(), count)
 
 
 def test_kin_are_found_among_strangers_and_strangers_are_not() -> None:
@@ -27,11 +29,10 @@ def test_kin_are_found_among_strangers_and_strangers_are_not() -> None:
     index = Index()
     for seed in range(20):
         index.add(f"early {seed}", made_up(seed))
-    big = filled(20_000)
-    index.add_rows(big._names, big._words[:20_000], big._has[:20_000])
+    fill(index, 20_000)
     for seed in range(20, 40):
         index.add(f"late {seed}", made_up(seed))
-    assert 0 < index._indexed < len(index)  # both ways of searching are at work
+    assert 0 < index._state.indexed < len(index)  # both ways of searching are at work
     for seed in range(40):
         query = moved(made_up(seed), 0.2, 1000 + seed)
         found = index.search(query)
@@ -44,7 +45,7 @@ def test_a_changed_vocabulary_or_missing_places_do_not_hide_kin() -> None:
     """The embedding may be as a stranger's and half of the places absent."""
     index = filled(10_000)
     index.add("parent", made_up(1))
-    index._make_tables()
+    index.make_tables()
     half = {place: made_up(1).bits[place] for place in PLACES[1:9]}
     for query in (Fingerprint(made_up(1).bits | {"embedding": 5}), Fingerprint(half)):
         assert [near.name for near in index.search(query)] == ["parent"]

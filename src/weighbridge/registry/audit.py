@@ -122,6 +122,12 @@ def note(
     )
 
 
+def last_entry(connection: Connection) -> int:
+    """Return the number of the log's last entry, -1 for a log without any."""
+    found = connection.execute(select(audit.c.number).order_by(audit.c.number.desc()).limit(1)).scalar()
+    return -1 if found is None else found
+
+
 def verify_audit(connection: Connection, anchor: Head | None = None) -> Head:
     """Return where the log ends, each entry following from the one before and the first head kept elsewhere still in it.
 

@@ -17,7 +17,9 @@ from weighbridge.digests import digest_bytes, digest_json
 from weighbridge.dossier.statements.keys import MAX_KEY_BYTES, PublicKey, public_key
 from weighbridge.errors import UsageError
 from weighbridge.registry.admission import Admitted, admit
-from weighbridge.registry.audit import note
+from weighbridge.registry.asked import Published
+from weighbridge.registry.audit import last_entry, note
+from weighbridge.registry.lineage.keeping import count_mark, marked_in, write_mark
 from weighbridge.registry.rankings.rows import know_rates, rated_in, write_rates
 from weighbridge.registry.store import Store
 from weighbridge.registry.tables import (
@@ -42,17 +44,6 @@ _BATCH = 500
 
 
 @dataclass(frozen=True)
-class Published:
-    """What became of an upload. `publication` names it; `is_new` False: it was here already, whole."""
-
-    publication: str
-    subject: str
-    signer: str
-    signer_known: bool
-    is_new: bool
-
-
-@dataclass(frozen=True)
 class Signer:
     """A key that the registry trusts, under a name for people."""
 
@@ -73,6 +64,7 @@ def publish(store: Store, upload: Upload, *, by: str) -> Published:
         keys = trusted(connection)
     found = admit(upload, keys, now)
     results = rated_in(upload.files)
+    descent = marked_in(upload.files, found.root) if found.root is not None else None
     packed = {digest_bytes(data): (len(data), zlib.compress(data, 6)) for data in upload.files.values()}
     subject = subject_of(found.root, found.provider, found.name)
     of = {"publication": found.envelope, "statement": found.statement, "dossier": found.dossier, "signer": found.signer}
@@ -83,6 +75,8 @@ def publish(store: Store, upload: Upload, *, by: str) -> Published:
         if row is None:
             _insert(connection, found, upload, packed, now=now)
             write_rates(connection, found.envelope, subject, results)
+            if descent is not None:
+                write_mark(connection, found.envelope, found.root or "", descent)
             if found.signer_known:
                 know_rates(connection, found.envelope)
             note(connection, now, "published" if found.signer_known else "published unverified", by, subject, of)
@@ -93,8 +87,10 @@ def publish(store: Store, upload: Upload, *, by: str) -> Published:
             know_rates(connection, found.envelope)
             note(connection, now, "verified", by, subject, of)
         else:
-            return Published(found.envelope, subject, row.signer, row.signer_known, False)
-    return Published(found.envelope, subject, found.signer, found.signer_known, row is None)
+            return _told(found.envelope, subject, row.signer, row.signer_known, is_new=False)
+        if found.signer_known:
+            count_mark(connection, found.envelope, last_entry(connection))
+    return _told(found.envelope, subject, found.signer, found.signer_known, is_new=row is None)
 
 
 def trust(store: Store, key: PublicKey, *, name: str, by: str) -> bool:
@@ -239,6 +235,12 @@ def _supersede(connection: Connection, found: Admitted) -> None:
             {"older": one, "newer": found.statement, "signer": found.signer} for one in batch if one not in there
         ]:
             connection.execute(insert(supersessions), rows)
+
+
+def _told(publication: str, subject: str, signer: str, signer_known: bool, *, is_new: bool) -> Published:
+    return Published(
+        publication=publication, subject=subject, signer=signer, signer_known=signer_known, new=is_new
+    )
 
 
 def _subject(connection: Connection, publication: str) -> str:
