@@ -41,6 +41,7 @@ Kind = Literal[
     "label undone",
     "labels exported",
     "rated",
+    "graded",
     "regression begun",
     "regression asked",
     "regressions exported",
