@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from weighbridge.registry.accounts.roles import Role
-from weighbridge.registry.disclosing.following import delivery_log, end, follow, followed
+from weighbridge.registry.disclosing.following import Follower, delivery_log, end, follow, followed
 from weighbridge.web.door import Who
 from weighbridge.web.findings.telling import reading, telling
 from weighbridge.web.limits import limited
@@ -25,7 +25,7 @@ _OFTEN = [Depends(limited("following", per_minute=20))]
 @router.get("/follow")
 def mine(request: Request, site: Here, who: Known, digest: str = "", closed: str = "") -> Response:
     """Return how to follow, and what this account follows."""
-    found = ()
+    found: tuple[Follower, ...] = ()
     if who.name is not None:
         with reading(site) as connection:
             found = followed(connection, who)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form, Query, Request, Response, UploadFile
 from fastapi.responses import RedirectResponse
@@ -46,9 +46,13 @@ router = APIRouter(include_in_schema=False)
 PER_PAGE = 50
 SignedIn = Annotated[Who, Depends(needs(Role.VISITOR))]
 Tester = Annotated[Who, Depends(needs(Role.TESTER))]
-PageNumber = Annotated[int, Query(ge=1, le=10_000)]
 _OFTEN = [Depends(limited("findings", per_minute=30))]
-_CHOICES = {"categories": list(Category), "verbs": list(Verb), "severities": list(Severity), "rungs": list(Rung)}
+_CHOICES: dict[str, Any] = {
+    "categories": list(Category),
+    "verbs": list(Verb),
+    "severities": list(Severity),
+    "rungs": list(Rung),
+}
 
 
 @router.get("/findings")
