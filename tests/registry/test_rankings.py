@@ -1,0 +1,300 @@
+"""Rankings: what is promised of intervals and ranks, the laws, and who stands where."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from sqlalchemy import delete
+
+from tests.dossier.statements import made
+from tests.registry.databases import NOW, Clock, endpoint, model, put, weighed
+from tests.registry.ranked import estimate, fill, in_time, ranking, record, row
+from weighbridge.dossier.statements.keys import PrivateKey
+from weighbridge.errors import UsageError
+from weighbridge.evidence.records import Estimate, NotMeasured, Reason
+from weighbridge.protocol.files import default_protocol_text, dump_protocol
+from weighbridge.protocol.model import AssessmentProtocol, Ladder, Sampling
+from weighbridge.protocol.vocabulary import Rung
+from weighbridge.registry.publishing import Published, revoke, trust
+from weighbridge.registry.rankings.bounds import mean_bounds, possible_ranks
+from weighbridge.registry.rankings.comparing import compare_two
+from weighbridge.registry.rankings.reading import Rankings
+from weighbridge.registry.rankings.records import Asked, Listed, Placed, RankingPage
+from weighbridge.registry.rankings.rows import rated
+from weighbridge.registry.rankings.table import ResultRow, table_of
+from weighbridge.registry.store import Store
+from weighbridge.registry.tables import publications
+from weighbridge.registry.tables.rates import rates
+from weighbridge.registry.upload import Upload, read_folder
+
+Ranks = dict[str, tuple[int, int]]
+
+
+def ranks(
+    rows: Sequence[ResultRow], by: str = "model", at: object = NOW, lacking: dict[str, int] | None = None
+) -> Ranks:
+    """The range of ranks of each model."""
+    table = table_of(rows, "rate", lacking or {})
+    view = table.view(by, at)  # type: ignore[arg-type]
+    named = [table.subjects[table.subject[place]] for place in view.row]
+    return dict(zip(named, zip(view.best.tolist(), view.worst.tolist(), strict=True), strict=True))
+
+
+# what is promised
+
+
+def test_an_interval_is_wider_than_the_exact_one_of_scipy_and_holds_it() -> None:
+    """The price of holding for graded values and at any stop is width: never is it narrower than Clopper and Pearson's."""
+    for n in (5, 39, 104, 1000):
+        for k in {0, 1, n // 3, n // 2, n}:
+            exact = stats.binomtest(k, n).proportion_ci(0.95)
+            low, high = mean_bounds(np.array([float(k)]), np.array([float(n)]), np.zeros(1), among=1)
+            assert low[0] <= exact.low
+            assert high[0] >= exact.high
+            assert high[0] - low[0] < 2 * (exact.high - exact.low) + 0.01
+
+
+@pytest.mark.parametrize("graded", [False, True])
+@pytest.mark.parametrize("stops_early", [False, True])
+def test_of_all_that_a_table_says_anything_is_wrong_no_oftener_than_promised(graded: bool, stops_early: bool) -> None:
+    """Seeded: twelve models, some alike, on the same prompts of unlike difficulty; each stops when it looks best, or not at all."""
+    drawn = np.random.default_rng(20261126)
+    truth = np.array([0.02, 0.02, 0.02, 0.1, 0.1, 0.1, 0.2, 0.3, 0.5, 0.5, 0.8, 0.95])
+    wrong, runs, prompts = 0, 400, 60
+    told_apart = 0
+    for _ in range(runs):
+        luck = np.sqrt(0.5) * drawn.normal(size=prompts)[:, None] + np.sqrt(0.5) * drawn.normal(size=(prompts, 12))
+        values = (stats.norm.cdf(luck) < truth).astype(float)
+        if graded:  # a mean-preserving mixture of yes or no and of the mean itself
+            values = np.where(drawn.random((prompts, 12)) < 0.5, values, truth)
+        total = values.cumsum(axis=0)
+        asked = np.arange(1, prompts + 1)[:, None]
+        stop = (
+            (np.abs(total / asked - truth) * np.sqrt(asked))[9:].argmax(axis=0) + 9
+            if stops_early
+            else np.full(12, prompts - 1)
+        )
+        n = stop + 1.0
+        low, high = mean_bounds(total[stop, np.arange(12)], n, np.zeros(12), among=12)
+        best, worst = possible_ranks(low, high)
+        better, not_worse = (truth < truth[:, None]).sum(axis=1), (truth <= truth[:, None]).sum(axis=1)
+        wrong_pair = (high[:, None] < low) & (truth[:, None] >= truth)
+        wrong += bool(wrong_pair.any() or (best > not_worse).any() or (worst < 1 + better).any())
+        told_apart += int((high[:, None] < low).sum())
+    assert stats.binomtest(wrong, runs, 0.05, alternative="greater").pvalue > 0.01
+    assert (
+        told_apart / runs > 10
+    )  # of the 58 pairs that differ, some by two points: it does not keep its promise by saying nothing
+
+
+rows_of_one = st.lists(st.tuples(st.floats(0, 1), st.integers(1, 60), st.integers(0, 20)), min_size=1, max_size=3)
+
+
+@given(st.dictionaries(st.sampled_from("abcdefgh"), rows_of_one, min_size=1, max_size=8))
+@settings(max_examples=60, deadline=None)
+def test_two_that_cannot_be_told_apart_have_a_rank_in_common(found: dict[str, list[tuple[float, int, int]]]) -> None:
+    table = table_of(made_rows(found), "rate", {})
+    view = table.view("model", NOW)
+    for one in range(len(view.row)):
+        for other in range(len(view.row)):
+            apart = view.high[one] < view.low[other] or view.high[other] < view.low[one]
+            shared = max(view.best[one], view.best[other]) <= min(view.worst[one], view.worst[other])
+            assert apart or shared
+
+
+def made_rows(found: dict[str, list[tuple[float, int, int]]]) -> list[ResultRow]:
+    return [
+        row(name, value, measured, lost, signer=f"signer {place}")
+        for name, results in found.items()
+        for place, (value, measured, lost) in enumerate(results)
+    ]
+
+
+# the second law
+
+
+@given(
+    st.dictionaries(st.sampled_from("abcdef"), rows_of_one, min_size=2, max_size=6),
+    st.data(),
+)
+@settings(max_examples=150, deadline=None)
+def test_losing_evidence_of_a_model_never_moves_it_up(
+    found: dict[str, list[tuple[float, int, int]]], data: st.DataObject
+) -> None:
+    """A publication, a value, some measured prompts, or time: afterwards the model is no higher, or has no rank."""
+    rows = made_rows(found)
+    place = data.draw(st.integers(0, len(rows) - 1))
+    gone = rows[place]
+    how = data.draw(st.sampled_from(["publication", "value", "prompts", "expiry"]))
+    lacking: dict[str, int] = {}
+    at = NOW
+    if how == "publication":
+        less, lacking = rows[:place] + rows[place + 1 :], {gone.subject: 1}
+    elif how == "value":
+        less = [*rows]
+        less[place] = row(gone.subject, None, signer=gone.signer)
+    elif how == "expiry":
+        less = [*rows]
+        less[place] = gone._replace(until=in_time(NOW))
+    else:
+        # Of the prompts that were measured some are lost, with whatever they showed.
+        assert gone.value is not None and gone.measured is not None and gone.lost is not None
+        fewer = data.draw(st.integers(1, gone.measured))
+        total = gone.value * gone.measured
+        left = data.draw(st.floats(max(0.0, total - (gone.measured - fewer)), min(total, float(fewer))))
+        less = [*rows]
+        less[place] = gone._replace(
+            value=min(1.0, left / fewer), measured=fewer, lost=gone.lost + gone.measured - fewer
+        )
+    before, after = ranks(rows, at=at), ranks(less, at=at, lacking=lacking)
+    if gone.subject in after:
+        assert after[gone.subject][1] >= before[gone.subject][1]
+        assert after[gone.subject][0] <= before[gone.subject][0]  # and it is known less well at the other end, too
+    alone_before, alone_after = (ranks(each, by="result", at=at, lacking=lacking) for each in (rows, less))
+    if len(found[gone.subject]) == 1 and gone.subject in alone_after:
+        assert alone_after[gone.subject][1] >= alone_before[gone.subject][1]
+
+
+def test_a_model_of_which_something_is_lacking_is_not_ranked_and_says_so() -> None:
+    rows = [row("good", 0.1), row("bad", 0.9)]
+    assert ranks(rows, lacking={"good": 1}) == {"bad": (1, 1)}
+    table = table_of(rows, "rate", {"good": 1})
+    assert [why for _, why in table.set_aside(NOW)] == ["1 of its published results is not at hand"]
+
+
+def test_an_evaluator_who_never_promised_to_look_takes_no_rank_away_and_one_who_did_does() -> None:
+    never = row("m", None, signer="b", reason=Reason.NOT_IN_PROTOCOL.value)
+    failed = row("m", None, signer="b", reason=Reason.BUDGET_SPENT.value)
+    assert ranks([row("m", 0.1), never]) == {"m": (1, 1)}
+    assert ranks([row("m", 0.1), failed]) == {}
+
+
+# who stands where
+
+
+def test_ranks_are_ranges_and_overlap_is_not_passed_on() -> None:
+    """b cannot be told from a, nor from c; a and c can be told apart."""
+    rows = [row("a", 0.05, 300), row("b", 0.2, 60), row("c", 0.4, 300)]
+    assert ranks(rows) == {"a": (1, 2), "b": (1, 3), "c": (2, 3)}
+
+
+def test_the_worst_that_a_known_signer_found_places_a_model_and_each_result_stands_alone_beside() -> None:
+    rows = [row("a", 0.02, 500), row("a", 0.6, 500, signer="b"), row("c", 0.3, 500)]
+    assert ranks(rows) == {"c": (1, 1), "a": (2, 2)}
+    view = table_of(rows, "rate", {}).view("result", NOW)
+    assert sorted(zip(view.best.tolist(), view.worst.tolist(), strict=True)) == [(1, 1), (2, 2), (3, 3)]
+
+
+def test_an_expired_result_counts_against_its_model_and_gives_it_no_rank() -> None:
+    past = in_time(NOW - timedelta(days=1))
+    rows = [
+        row("a", 0.02, 500),
+        row("a", 0.6, 500, signer="b", until=past),
+        row("c", 0.3, 500),
+        row("d", 0.01, until=past),
+    ]
+    assert ranks(rows) == {"c": (1, 1), "a": (2, 2)}
+    table = table_of(rows, "rate", {})
+    assert table.view("model", NOW).by_expired.tolist() == [True, False]
+    told = {table.subjects[table.subject[place]]: why for place, why in table.set_aside(NOW)}
+    assert told["d"] == "expired"
+    assert told["a"].startswith("expired; it still counts against its model")
+
+
+def test_a_result_expires_at_its_time_and_not_before() -> None:
+    until = row("a", 0.1, until=in_time(NOW + timedelta(days=2)))
+    table = table_of([until, row("b", 0.2)], "rate", {})
+    assert [len(table.view("model", NOW + timedelta(days=days)).row) for days in (0, 1, 2, 3)] == [2, 2, 1, 1]
+
+
+def test_sorting_and_choosing_rows_changes_no_rank() -> None:
+    rows = [row("closed:lab/x", 0.5, label="X by Lab"), row("b", 0.1, 20, signer="b"), row("c", 0.3, 200)]
+    table = table_of(rows, "rate", {})
+    view = table.view("model", NOW)
+
+    def shown(**asked: object) -> list[str]:
+        return [table.labels[view.row[place]] for place in table.chosen(Asked(**asked), NOW)]  # type: ignore[arg-type]
+
+    assert shown() == ["C", "B", "X by Lab"]  # by the worse end of the interval: of B little is known
+    assert shown(descending=True) == ["X by Lab", "B", "C"]
+    assert shown(sort="rate") == ["B", "C", "X by Lab"]
+    assert shown(sort="prompts") == ["B", "X by Lab", "C"]
+    assert shown(sort="label", descending=True) == ["X by Lab", "C", "B"]
+    assert shown(sort="evaluator", descending=True)[0] == "B"
+    assert shown(find="LAB") == ["X by Lab"]
+    assert shown(kind="open") == ["C", "B"]
+    assert shown(kind="closed") == ["X by Lab"]
+    assert shown(evaluator="b") == ["B"]
+    assert shown(evaluator="nobody") == []
+
+
+def test_nothing_has_no_rank() -> None:
+    assert ranks([]) == {}
+    assert ranks([row("a", None)]) == {}
+
+
+def test_a_contrast_is_never_narrower_than_what_was_signed() -> None:
+    """What was signed knows of answers that were lost within a prompt."""
+    signed_wide = row("a", 0.1, 1000, low=-0.5, high=0.7)
+    table = table_of([signed_wide], "opening", {})
+    assert (table.low[0], table.high[0]) == (-0.5, 0.7)
+    table = table_of([signed_wide._replace(low=0.1, high=0.1)], "opening", {})
+    assert -0.1 < table.low[0] < 0.1 < table.high[0] < 0.3
+
+
+# from a registry
+
+
+def publish(store: Store, folder: Path, key: PrivateKey, of: object, **more: object) -> Published:
+    """Sign and publish a dossier as it is."""
+    made.write(folder, of)  # type: ignore[arg-type]
+    made.sign(folder, key, NOW, **more)  # type: ignore[arg-type]
+    return put(store, read_folder(folder))
+
+
+@pytest.fixture
+def trusting(store: Store, key: PrivateKey) -> Store:
+    trust(store, key.public, name="Evaluator", by="test")
+    return store
+
+
+def page(
+    store: Store, rung: Rung = Rung.API, aggregate: str = "mean", at: object = NOW, **asked: object
+) -> RankingPage:
+    kept = Rankings(store)
+    [listed] = [
+        each
+        for each in kept.listed()
+        if (each.ranking.rung, each.ranking.aggregate, each.ranking.of) == (rung, aggregate, "rate")
+    ]
+    return kept.page(listed, Asked(**asked), at)  # type: ignore[arg-type]
+
+
+def test_published_dossiers_are_ranked_and_what_was_not_measured_is_listed_by_name(
+    trusting: Store, key: PrivateKey, tmp_path: Path
+) -> None:
+    lost = NotMeasured(reason=Reason.TIMED_OUT, detail="after an hour")
+    publish(trusting, tmp_path / "a", key, record("mild", {Rung.API: estimate(0.05)}))
+    publish(trusting, tmp_path / "b", key, record("harsh", {Rung.API: estimate(0.6, 90, lost=10), Rung.WEIGHTS: lost}))
+    publish(trusting, tmp_path / "c", key, record("elsewhere", {Rung.WEIGHTS: estimate(0.5)}))
+    found = page(trusting)
+    assert [(each.model.label, each.best, each.worst) for each in found.rows] == [("mild", 1, 1), ("harsh", 2, 2)]
+    harsh = found.rows[1]
+    assert (harsh.result.n_measured, harsh.result.n_planned, harsh.result.n_lost) == (90, 100, 10)
+    assert harsh.result.evaluator == "Evaluator"
+    assert harsh.low < 0.54 < 0.64 < harsh.high
+    assert [(each.model.label, each.why) for each in found.unmeasured] == [("elsewhere", "not in protocol")]
+    found = page(trusting, Rung.WEIGHTS)
+    assert [each.model.label for each in found.rows] == ["elsewhere"]
+    assert {each.model.label: each.why for each in found.unmeasured} == {
+        "harsh": "timed out: after an hour",
+        "mild": "not in protocol",
+    }
