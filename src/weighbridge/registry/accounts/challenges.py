@@ -24,13 +24,13 @@ LASTS = timedelta(minutes=5)
 
 Purpose = Literal["sign in", "join", "add passkey", "provider"]
 
-_MOST_LETTERS = 2_000
+_MOST_LETTERS = 3_800  # of a cookie
 
 
 class Challenge(BaseModel):
     """`challenge`: 64 hexadecimal digits to be signed. `bound`: digest of the session or link it belongs to, else empty.
 
-    `user` is whose passkey it will be, and `handle` theirs. `verifier`: of PKCE, for a provider.
+    `user` is whose passkey it will be, and `handle` theirs. `nonce`, `verifier` (of PKCE) and `next` (where to go afterwards): for a provider.
     """
 
     purpose: Purpose
@@ -39,7 +39,9 @@ class Challenge(BaseModel):
     bound: str = ""
     user: str = ""
     handle: str = ""
+    nonce: str = ""
     verifier: str = ""
+    next: str = ""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -50,7 +52,7 @@ class Challenge(BaseModel):
 
 
 def new_challenge(purpose: Purpose, now: datetime, **more: str) -> Challenge:
-    """Return a challenge that nobody has seen. `more`: `bound`, `user`, `handle`, `verifier`."""
+    """Return a challenge that nobody has seen. `more`: the fields that this purpose needs."""
     return Challenge(purpose=purpose, challenge=secrets.token_hex(32), expires_at=now + LASTS, **more)
 
 

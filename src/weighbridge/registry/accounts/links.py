@@ -69,29 +69,35 @@ def address(origin: str, secret: str) -> str:
 
 def find_link(connection: Connection, secret: str, now: datetime) -> Link:
     """Return what a link is for. Raises `UsageError` when it cannot be used, without saying why: who has it was told until when it holds."""
-    row = connection.execute(
-        select(links).where(links.c.digest == digest_of(secret), links.c.used_at.is_(None), links.c.expires_at > now)
-    ).first()
-    if row is None or (row.user is None and maintainers(connection)):
-        raise _spent()
-    role = Role.MAINTAINER if row.user is None else read_user(connection, row.user).role
-    return Link(row.digest, row.user, role, row.expires_at)
+    return _waiting(connection, digest_of(secret), now)
 
 
-def use_link(connection: Connection, now: datetime, secret: str, *, name: str = "", handle: str = "") -> Link:
-    """Use a link up and return it with its user, who is added now when it is the first maintainer's. Of two who use it, one gets it.
+def use_link(connection: Connection, now: datetime, digest: str, *, name: str = "", handle: str = "") -> str:
+    """Use a link up and return the name of its user, who is added now when it is the first maintainer's. Of two who use it, one gets it.
 
-    `name` is the first maintainer's choice, `handle` what their authenticator was told. Raises `UsageError` when the link cannot be used or the name cannot be had.
+    `digest` is the link's, from whom has shown its secret; `name` is the first maintainer's choice, `handle` what their authenticator was told.
+    Raises `UsageError` when the link cannot be used or the name cannot be had.
     """
-    found = find_link(connection, secret, now)
-    spent = update(links).where(links.c.digest == found.digest, links.c.used_at.is_(None)).values(used_at=now)
+    found = _waiting(connection, digest, now)
+    spent = update(links).where(links.c.digest == digest, links.c.used_at.is_(None)).values(used_at=now)
     if connection.execute(spent).rowcount != 1:
         raise _spent()
     user = found.user
     if user is None:
         user = add_user(connection, now, name, Role.MAINTAINER, by="registry", handle=handle).name
-    note(connection, now, "user joined", user, None, {"user": user, "role": found.role.value, "link": found.digest})
-    return Link(found.digest, user, found.role, found.expires_at)
+    note(connection, now, "user joined", user, None, {"user": user, "role": found.role.value, "link": digest})
+    return user
+
+
+def _waiting(connection: Connection, digest: str | None, now: datetime) -> Link:
+    row = connection.execute(
+        select(links).where(links.c.digest == digest, links.c.used_at.is_(None), links.c.expires_at > now)
+    ).first()
+    # A maintainer who came in another way ends the first one's link.
+    if row is None or (row.user is None and maintainers(connection)):
+        raise _spent()
+    role = Role.MAINTAINER if row.user is None else read_user(connection, row.user).role
+    return Link(row.digest, row.user, role, row.expires_at)
 
 
 def _spent() -> UsageError:

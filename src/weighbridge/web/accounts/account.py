@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from weighbridge.errors import UsageError
 from weighbridge.registry.accounts.challenges import new_challenge, seal_key, sealed, unsealed
-from weighbridge.registry.accounts.identities import list_identities
+from weighbridge.registry.accounts.identities import list_identities, remove_identity
 from weighbridge.registry.accounts.passkeys import (
     Credential,
     add_passkey,
@@ -107,6 +107,14 @@ def passkey_removed(site: Here, who: Person, digest: str) -> Response:
     return RedirectResponse("/account", 303)
 
 
+@router.post("/account/identities/{digest}/remove", dependencies=_OFTEN)
+def identity_removed(site: Here, who: Person, digest: str) -> Response:
+    """Take the tie to a provider's account away."""
+    with site.store.writing() as connection:
+        remove_identity(connection, site.store.clock(), who.by, f"sha256:{digest}", by=who.by)
+    return RedirectResponse("/account", 303)
+
+
 @router.post("/account/tokens", dependencies=_OFTEN)
 def token_made(
     request: Request,
@@ -154,7 +162,20 @@ def _account(request: Request, site: Site, who: Who, made: str | None = None) ->
             this=_session(request, site),
             roles=[each for each in Role if who.role.covers(each)],
             made=made,
+            idles=in_words(settings.session_idles),
+            lasts=in_words(settings.session_lasts),
         )
+
+
+def in_words(span: timedelta) -> str:
+    """Return how long something holds, for people.
+
+    >>> in_words(timedelta(hours=12)), in_words(timedelta(minutes=90)), in_words(timedelta(hours=1))
+    ('12 hours', '90 minutes', '1 hour')
+    """
+    minutes = round(span.total_seconds() / 60)
+    count, unit = (minutes // 60, "hour") if minutes % 60 == 0 else (minutes, "minute")
+    return f"{count} {unit}{'' if count == 1 else 's'}"
 
 
 def _session(request: Request, site: Site) -> str:

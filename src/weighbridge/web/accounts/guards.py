@@ -55,5 +55,11 @@ def local_path(address: str | None) -> str:
     except ValueError:
         return "/account"
     is_local = not parts.scheme and not parts.netloc and parts.path.startswith("/")
-    is_plain = address is not None and address.isprintable() and "\\" not in address and address[:2] != "//"
+    is_plain = (
+        address is not None
+        and address.isascii()
+        and address.isprintable()
+        and "\\" not in address
+        and address[:2] != "//"
+    )
     return address if is_local and is_plain and address is not None else "/account"

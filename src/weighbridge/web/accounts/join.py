@@ -14,6 +14,7 @@ from weighbridge.registry.accounts.challenges import new_challenge, seal_key, se
 from weighbridge.registry.accounts.links import find_link, use_link
 from weighbridge.registry.accounts.passkeys import Credential, add_passkey, check_new, creation_options, credentials_of
 from weighbridge.registry.accounts.roles import Role
+from weighbridge.registry.accounts.secret import digest_of
 from weighbridge.registry.accounts.sessions import begin_session
 from weighbridge.registry.accounts.users import may_be_named, new_handle, read_user
 from weighbridge.web.accounts.cookies import session_of, set_session, set_step, step_of
@@ -94,16 +95,16 @@ def join(request: Request, site: Here, sent: Join) -> JSONResponse:
     """Use the link up, keep the passkey, and begin a session: all of it or nothing."""
     settings, now = site.settings, site.store.clock()
     challenge = unsealed(seal_key(site.store), step_of(request, settings), "join", now)
+    if challenge.bound != digest_of(sent.secret):
+        raise UsageError("this passkey was made for another link", do="open the link again")
     new = check_new(place_of(settings), challenge, sent.credential)
     with site.store.writing() as connection:
-        link = use_link(connection, now, sent.secret, name=challenge.user, handle=challenge.handle)
-        if link.digest != challenge.bound or link.user is None:
-            raise UsageError("this passkey was made for another link", do="open the link again")
-        add_passkey(connection, now, link.user, new, challenge, name=sent.title, by=link.user)
+        user = use_link(connection, now, challenge.bound, name=challenge.user, handle=challenge.handle)
+        add_passkey(connection, now, user, new, challenge, name=sent.title, by=user)
         secret = begin_session(
             connection,
             now,
-            link.user,
+            user,
             how="link",
             lasts=settings.session_lasts,
             instead_of=session_of(request, settings),
