@@ -10,6 +10,7 @@ import asyncio
 import itertools
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 
 import orjson
 from aiohttp import web
@@ -91,11 +92,13 @@ async def _send(request: web.Request, parts: Iterable[bytes], gap_s: float, seen
             if seen is not None:
                 seen.sent += 1
             await asyncio.sleep(gap_s)
-        await response.write_eof()
-    except (ConnectionError, asyncio.CancelledError):
+    except (ConnectionError, asyncio.CancelledError) as error:
         if seen is not None:
             seen.left += 1
-        raise
+        if isinstance(error, asyncio.CancelledError):
+            raise
+    with suppress(ConnectionError):  # whoever has read the end may be gone
+        await response.write_eof()
     return response
 
 

@@ -14,13 +14,15 @@ from weighbridge.errors import UsageError
 class Settings:
     """`origin`: how people reach the service (`https://weighbridge.example`), without a path; passkeys belong to it.
 
-    `publisher`: whose service it is, in feeds and statements. `models`: what the workbench offers, first the candidate, then the baseline. `key`: the
-    private key (PEM) that signs notices. `hosts`: other names under which it may be asked. `allows_loopback_webhooks`: for tests and development.
+    `publisher`: whose service it is, in feeds and statements. `models`: what the workbench offers, first the candidate, then the baseline. `guard`: the
+    system prompt of the first one's provider, for the rung `hosted`. `key`: the private key (PEM) that signs notices. `hosts`: other names under which
+    it may be asked. `allows_loopback_webhooks`: for tests and development.
     """
 
     origin: str
     publisher: str = "somebody who gave no name"
     models: tuple[str, ...] = ()
+    guard: str | None = None
     key: Path | None = None
     hosts: tuple[str, ...] = ()
     session_lasts: timedelta = timedelta(hours=12)
