@@ -18,7 +18,8 @@ from tests.dossier.statements import made
 from weighbridge.digests import digest_bytes
 from weighbridge.dossier.record import DossierRecord
 from weighbridge.dossier.statements.keys import PrivateKey
-from weighbridge.registry.publishing import Published, publish
+from weighbridge.registry.asked import Published
+from weighbridge.registry.publishing import publish
 from weighbridge.registry.store import Store, open_store
 from weighbridge.registry.upload import Upload, read_folder
 from weighbridge.subject.model import Component, FoundFile, Subject, SubjectKind

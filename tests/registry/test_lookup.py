@@ -19,7 +19,8 @@ from weighbridge.dossier.statements.keys import PrivateKey
 from weighbridge.errors import UsageError
 from weighbridge.evidence.records import Estimate, NotMeasured
 from weighbridge.protocol.vocabulary import Contrast, Rung, Verdict
-from weighbridge.registry.lookup import candidates, digest_asked, history, notice_of
+from weighbridge.registry.asked import digest_asked
+from weighbridge.registry.lookup import candidates, history, notice_of
 from weighbridge.registry.notices import (
     Answer,
     Compared,

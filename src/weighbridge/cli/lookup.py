@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import click
 
 from weighbridge.cli.exit_codes import COULD_NOT, MET
+from weighbridge.cli.place import registry_of
 from weighbridge.cli.reading import reading
 from weighbridge.cli.saying import say
 from weighbridge.errors import UsageError
 from weighbridge.subject.shown import shown
 
 if TYPE_CHECKING:
+    from weighbridge.cli.place import Place
     from weighbridge.evidence.records import EstimateOrNot
-    from weighbridge.registry.lookup import Candidate
+    from weighbridge.registry.asked import Candidates
     from weighbridge.registry.notices import Notice, Noticed
 
 _WHOLE = len("sha256:") + 64
@@ -25,45 +28,76 @@ _WHOLE = len("sha256:") + 64
 
 @click.command(name="lookup")
 @click.argument("asked", metavar="DIGEST_OR_PATH", required=False)
-@click.option("--db", required=True, metavar="URL", help="The registry's database: sqlite:///FILE, postgresql://...")
+@click.option(
+    "--at", "server", metavar="URL", help="The server: https://NAME. Default: what WEIGHBRIDGE_REGISTRY says."
+)
+@click.option("--db", metavar="URL", help="Instead of a server, its database: sqlite:///FILE, postgresql://...")
 @click.option("--closed", metavar="PROVIDER/NAME", help="Look for a closed model by its names instead.")
-@click.option("--at", metavar="TIME", help="As of this time (2026-11-26T12:00Z), not now.")
+@click.option("--as-of", metavar="TIME", help="With --db: as of this time (2026-11-26T12:00Z), not now.")
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
-def command(asked: str | None, db: str, closed: str | None, at: str | None, as_json: bool) -> int:
+def command(
+    asked: str | None, server: str | None, db: str | None, closed: str | None, as_of: str | None, as_json: bool
+) -> int:
     """Say what was published about exactly these weights: by root digest, by one weight file's digest, or by the model itself.
 
-    The first 12 hexadecimal digits are enough; when several digests begin so, they are listed. Exit codes: 0 something is published,
-    2 usage, 4 nothing is, or the database fails.
+    A model's files are read here, and only their digest is asked about. The first 12 hexadecimal digits are enough; when several digests begin
+    so, they are listed. Exit codes: 0 something is published, 2 usage, 4 nothing is, or the server or the database fails.
     """
-    from weighbridge.registry.problems import need_extra
-
-    need_extra()
-    from weighbridge.registry.lookup import candidates, closed_notice_of, digest_asked, notice_of
-    from weighbridge.registry.store import open_store
+    from weighbridge.registry.asked import digest_asked
 
     if (asked is None) == (closed is None):
         raise UsageError("what is looked for?", where="DIGEST_OR_PATH", do="give a digest, a path, or --closed")
-    now = _time(at) if at else datetime.now(UTC)
+    place = registry_of(server, db, "--at")
+    if as_of is not None and place.server is not None:
+        raise UsageError("a server answers as of now", where="--as-of", do="leave it out, or give --db")
+    now = _time(as_of) if as_of else datetime.now(UTC)
     digest = _digest(asked, now) if asked is not None and Path(asked).exists() else asked and digest_asked(asked)
-    store = open_store(db, create=False)
-    try:
-        with store.reading() as connection:
-            if closed is not None:
-                provider, _, name = closed.partition("/")
-                found = closed_notice_of(connection, provider, name, now)
-            else:
-                whole = str(digest)
-                if len(whole) < _WHOLE:
-                    several = candidates(connection, whole)
-                    if len(several) != 1:
-                        say(json.dumps(_several(whole, several), indent=1) if as_json else _listed(whole, several))
-                        return MET if several else COULD_NOT
-                    whole = several[0].digest
-                found = notice_of(connection, whole, now)
-    finally:
-        store.close()
+    with _looking(place, now) as looking:
+        if closed is not None:
+            provider, _, name = closed.partition("/")
+            found = looking.closed_notice(provider, name)
+        else:
+            whole = str(digest)
+            if len(whole) < _WHOLE:
+                several = looking.candidates(whole)
+                if len(several.candidates) != 1:
+                    said = several.model_dump_json(indent=1, by_alias=True) if as_json else _listed(several)
+                    say(said)
+                    return MET if several.candidates else COULD_NOT
+                whole = several.candidates[0].digest
+            found = looking.notice(whole)
     say(found.model_dump_json(indent=1, by_alias=True) if as_json else _as_text(found))
     return MET if found.entries else COULD_NOT
+
+
+class _Looking(Protocol):
+    """What answers, here or elsewhere."""
+
+    def notice(self, digest: str) -> Notice: ...
+    def closed_notice(self, provider: str, name: str) -> Notice: ...
+    def candidates(self, asked: str) -> Candidates: ...
+
+
+@contextmanager
+def _looking(place: Place, now: datetime) -> Iterator[_Looking]:
+    """Yield a server, or a database that is read."""
+    if place.server is not None:
+        from weighbridge.registry.remote import Server
+
+        yield Server(place.server)
+        return
+    from weighbridge.registry.problems import need_extra
+
+    need_extra()
+    from weighbridge.registry.lookup import Looking
+    from weighbridge.registry.store import open_store
+
+    store = open_store(place.db or "", create=False)
+    try:
+        with store.reading() as connection:
+            yield Looking(connection, now)
+    finally:
+        store.close()
 
 
 def _digest(path: str, now: datetime) -> str:
@@ -80,20 +114,15 @@ def _time(text: str) -> datetime:
         at = datetime.fromisoformat(text)
         return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise UsageError("not a time", where="--at", do="write it as 2026-11-26T12:00Z") from None
+        raise UsageError("not a time", where="--as-of", do="write it as 2026-11-26T12:00Z") from None
 
 
-def _several(asked: str, found: list[Candidate]) -> dict[str, object]:
-    digests = [{"digest": each.digest, "is_root": each.is_root, "label": each.label} for each in found]
-    return {"schema": "weighbridge.candidates/1", "asked": asked, "candidates": digests}
-
-
-def _listed(asked: str, found: list[Candidate]) -> str:
-    if not found:
-        return f"NOT MEASURED: {asked}...\n  nothing that begins so is published here"
+def _listed(found: Candidates) -> str:
+    if not found.candidates:
+        return f"NOT MEASURED: {found.asked}...\n  nothing that begins so is published here"
     kinds = {True: "root", False: "file"}
-    lines = [f"  {each.digest}  {kinds[each.is_root]}  {shown(each.label)}" for each in found]
-    return "\n".join([f"{len(found)} digests begin with {asked}: ask for one of them", *lines])
+    lines = [f"  {each.digest}  {kinds[each.is_root]}  {shown(each.label)}" for each in found.candidates]
+    return "\n".join([f"{len(found.candidates)} digests begin with {found.asked}: ask for one of them", *lines])
 
 
 def _as_text(found: Notice) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,21 +12,34 @@ from typing import TYPE_CHECKING
 import click
 
 from weighbridge.cli.exit_codes import MET, NOT_MET
+from weighbridge.cli.place import TOKEN, registry_of, token_from
 from weighbridge.cli.saying import say
 from weighbridge.errors import UsageError
 from weighbridge.subject.shown import shown
 
 if TYPE_CHECKING:
-    from weighbridge.registry.publishing import Published
+    from weighbridge.registry.asked import Published
+    from weighbridge.registry.upload import Upload
+
+    HandIn = Callable[[Upload], Published]
 
 _PATH = click.Path(path_type=Path)
 
 
 @click.command(name="publish")
 @click.argument("dossier", type=_PATH, metavar="DOSSIER")
-@click.option("--db", required=True, metavar="URL", help="The registry's database: sqlite:///FILE, postgresql://...")
 @click.option(
-    "--trust", type=_PATH, metavar="FILE", help="A signer's public key that this registry trusts from now on."
+    "--to", "server", metavar="URL", help="The server: https://NAME. Default: what WEIGHBRIDGE_REGISTRY says."
+)
+@click.option("--db", metavar="URL", help="Instead of a server, its database: sqlite:///FILE, postgresql://...")
+@click.option(
+    "--token-file", type=_PATH, metavar="FILE", help="Holds your token for the server. Default: WEIGHBRIDGE_TOKEN."
+)
+@click.option(
+    "--trust",
+    type=_PATH,
+    metavar="FILE",
+    help="With --db: a signer's public key that this registry trusts from now on.",
 )
 @click.option("--trust-as", metavar="NAME", help="The trusted signer's name, for people.")
 @click.option("--closed", metavar="PROVIDER/NAME", help="A closed model's names: states it, signed with --key, first.")
@@ -36,7 +50,9 @@ _PATH = click.Path(path_type=Path)
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def command(
     dossier: Path,
-    db: str,
+    server: str | None,
+    db: str | None,
+    token_file: Path | None,
     trust: Path | None,
     trust_as: str | None,
     closed: str | None,
@@ -47,42 +63,77 @@ def command(
     """Publish a signed dossier in a registry, whole or not at all.
 
     Only what verifies is taken; a signer whose key the registry does not trust is marked "signer not known here". The same dossier again
-    changes nothing. Exit codes: 0 it is there, 1 it does not verify, 2 usage, 4 the database fails.
+    changes nothing. Exit codes: 0 it is there, 1 it does not verify, 2 usage, 4 the server or the database fails.
     """
-    from weighbridge.dossier.statements.keys import read_public_key
-    from weighbridge.registry.problems import NotAdmitted, need_extra
-
-    need_extra()
-    from weighbridge.registry.publishing import publish
-    from weighbridge.registry.publishing import trust as trust_key
-    from weighbridge.registry.store import open_store
+    from weighbridge.registry.problems import NotAdmitted
     from weighbridge.registry.upload import read_folder
 
+    place = registry_of(server, db, "--to")
     if (closed is None) != (key is None):
         raise UsageError("a closed model's statement needs both", where="--closed", do="give --closed and --key")
     if (trust is None) != (trust_as is None):
         raise UsageError("a trusted key has a name", where="--trust", do="give --trust and --trust-as")
+    if trust is not None and place.server is not None:
+        raise UsageError(
+            "a server's keys are trusted on its page of signers", where="--trust", do=f"open {place.server}/signers"
+        )
+    if token_file is not None and place.server is None:
+        raise UsageError("a database asks for no token", where="--token-file", do="leave it out, or give --to")
     dossier = dossier.parent if dossier.name == "dossier.json" else dossier
-    public = read_public_key(trust) if trust is not None else None
-    read_folder(dossier)  # what is no dossier makes no database
-    by = f"{getpass.getuser()} by the command line"
-    store = open_store(db)
+    read_folder(dossier)  # what is no dossier reaches no server and makes no database
+    hand_in = (
+        _to_server(place.server, token_file)
+        if place.server is not None
+        else _to_database(place.db or "", trust, trust_as or "")
+    )
+    if closed is not None and key is not None:
+        _state_closed(dossier, closed, key, valid_for)
     try:
-        if public is not None:
-            trust_key(store, public, name=trust_as or "", by=by)
-        if closed is not None and key is not None:
-            _state_closed(dossier, closed, key, valid_for)
-        try:
-            found = publish(store, read_folder(dossier), by=by)
-        except NotAdmitted as refused:
-            click.echo(f"NOT PUBLISHED: {shown(str(dossier), 4096)}", err=True)
-            for reason in refused.reasons[:50]:
-                click.echo(f"  {shown(reason, 1000)}", err=True)
-            return NOT_MET
-    finally:
-        store.close()
-    say(json.dumps(_as_json(found), indent=1) if as_json else _as_text(found))
+        found = hand_in(read_folder(dossier))
+    except NotAdmitted as refused:
+        click.echo(f"NOT PUBLISHED: {shown(str(dossier), 4096)}", err=True)
+        for reason in refused.reasons[:50]:
+            click.echo(f"  {shown(reason, 1000)}", err=True)
+        return NOT_MET
+    say(json.dumps(found.model_dump(mode="json", by_alias=True), indent=1) if as_json else _as_text(found))
     return MET
+
+
+def _to_server(url: str, token_file: Path | None) -> HandIn:
+    """Return what hands a dossier in at a server. Raises `UsageError` when there is no token."""
+    from weighbridge.registry.remote import Server
+
+    server = Server(url, token_from(token_file))
+    if server.token is None:
+        raise UsageError(
+            "publishing at a server needs a token", where=url, do=f"put it into {TOKEN}, or give --token-file"
+        )
+    return server.publish
+
+
+def _to_database(db: str, trust: Path | None, trust_as: str) -> HandIn:
+    """Return what hands a dossier in here. A key to trust is read before anything is opened."""
+    from weighbridge.dossier.statements.keys import read_public_key
+    from weighbridge.registry.problems import need_extra
+
+    need_extra()
+    public = read_public_key(trust) if trust is not None else None
+
+    def hand_in(upload: Upload) -> Published:
+        from weighbridge.registry.publishing import publish
+        from weighbridge.registry.publishing import trust as trust_key
+        from weighbridge.registry.store import open_store
+
+        by = f"{getpass.getuser()} by the command line"
+        store = open_store(db)
+        try:
+            if public is not None:
+                trust_key(store, public, name=trust_as, by=by)
+            return publish(store, upload, by=by)
+        finally:
+            store.close()
+
+    return hand_in
 
 
 def _state_closed(dossier: Path, closed: str, key: Path, valid_for: int) -> None:
@@ -114,17 +165,6 @@ def _state_closed(dossier: Path, closed: str, key: Path, valid_for: int) -> None
     )
     file = f"{now:%Y%m%dT%H%M%SZ}-closed-{digest_bytes(payload)[7:19]}.dsse.json"
     write_statements(dossier, {file: sign(payload, [_private(key)])})
-
-
-def _as_json(found: Published) -> dict[str, object]:
-    return {
-        "schema": "weighbridge.published/1",
-        "publication": found.publication,
-        "subject": found.subject,
-        "signer": found.signer,
-        "signer_known": found.signer_known,
-        "new": found.is_new,
-    }
 
 
 def _as_text(found: Published) -> str:

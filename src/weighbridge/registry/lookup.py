@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, func, select, union
 
 from weighbridge.digests import digest_bytes
 from weighbridge.errors import EvidenceError, UsageError
+from weighbridge.registry.asked import MAX_CANDIDATES, Candidate, Candidates
 from weighbridge.registry.closed import NO_DIGEST
 from weighbridge.registry.notices import Entry, Facts, Match, Notice, Reply, Revoked, notice
 from weighbridge.registry.publishing import subject_of
@@ -30,38 +30,10 @@ from weighbridge.registry.tables import (
 from weighbridge.registry.upload import MAX_FILE_BYTES
 from weighbridge.subject.shown import shown
 
-MIN_PREFIX = 12
-MAX_CANDIDATES = 100
 MAX_KNOWN = 500  # publications by known signers that one answer holds
 MAX_UNKNOWN = 50  # and by others, so that nobody can push the known ones out
 
-_HEX = re.compile(r"(?:sha256:)?([0-9a-f]{12,64})")
 _KNOWN_KINDS = ("published", "verified")
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A digest that begins as asked: whether it is a root digest or one weight file's, and what it belongs to."""
-
-    digest: str
-    is_root: bool
-    label: str
-
-
-def digest_asked(text: str) -> str:
-    """Return `text`, a whole digest or its first 12 hexadecimal digits or more, as `sha256:...`. Raises `UsageError`.
-
-    >>> digest_asked("ABCDEF012345")
-    'sha256:abcdef012345'
-    """
-    found = _HEX.fullmatch(text.strip().lower())
-    if found is None:
-        raise UsageError(
-            f"not a digest: {shown(text)}",
-            where="DIGEST",
-            do=f"give 64 hexadecimal digits of SHA-256, or the first {MIN_PREFIX} or more",
-        )
-    return "sha256:" + found[1]
 
 
 def candidates(connection: Connection, asked: str) -> list[Candidate]:
@@ -109,6 +81,26 @@ def closed_notice_of(connection: Connection, provider: str, name: str, at: datet
     return notice(subject, closed_history(connection, provider, name), _known(connection, [subject]), at)
 
 
+@dataclass(frozen=True)
+class Looking:
+    """Looking up in one registry as of one time, as `remote.Server` does it at another."""
+
+    connection: Connection
+    at: datetime
+
+    def notice(self, digest: str) -> Notice:
+        """Return the notice of exactly these weights."""
+        return notice_of(self.connection, digest, self.at)
+
+    def closed_notice(self, provider: str, name: str) -> Notice:
+        """Return the notice of a closed model."""
+        return closed_notice_of(self.connection, provider, name, self.at)
+
+    def candidates(self, asked: str) -> Candidates:
+        """Return the digests that begin with `asked`."""
+        return Candidates(asked=asked, candidates=tuple(candidates(self.connection, asked)))
+
+
 def files_of(connection: Connection, publication: str) -> dict[str, str]:
     """Return the digests of a publication's files by name, none when there is no such publication."""
     table = publication_files.c
@@ -140,9 +132,10 @@ def _candidate(connection: Connection, digest: str) -> Candidate:
     table = publications.c
     label = connection.execute(select(table.label).where(table.root == digest).limit(1)).scalar()
     if label is not None:
-        return Candidate(digest, True, label)
+        return Candidate(digest=digest, is_root=True, label=label)
     of_file = select(table.label).join(weights, weights.c.envelope == table.envelope).where(weights.c.digest == digest)
-    return Candidate(digest, False, connection.execute(of_file.limit(1)).scalar() or "")
+    label = connection.execute(of_file.limit(1)).scalar() or ""
+    return Candidate(digest=digest, is_root=False, label=label)
 
 
 def _known(connection: Connection, subjects: Sequence[str]) -> int:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from weighbridge.errors import UsageError
+from weighbridge.registry.asked import Published
 from weighbridge.registry.lookup import files_of, read_blob
-from weighbridge.registry.publishing import Published, publish
+from weighbridge.registry.publishing import publish
 from weighbridge.registry.store import Store
 from weighbridge.registry.upload import Upload
 from weighbridge.subject.shown import shown

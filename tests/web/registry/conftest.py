@@ -9,7 +9,8 @@ import pytest
 from tests.registry.databases import put
 from weighbridge.dossier.statements.keys import PrivateKey
 from weighbridge.dossier.statements.verification import root_in
-from weighbridge.registry.publishing import Published, trust
+from weighbridge.registry.asked import Published
+from weighbridge.registry.publishing import trust
 from weighbridge.registry.store import Store
 from weighbridge.registry.upload import Upload, write_archive
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, Field
 
-from weighbridge.registry.lookup import MIN_PREFIX, candidates, digest_asked
+from weighbridge.registry.asked import MIN_PREFIX, Candidates, digest_asked
+from weighbridge.registry.lookup import candidates
 from weighbridge.registry.notices import Notice
 from weighbridge.web.problems import documented
 from weighbridge.web.registry.notices import as_json
@@ -20,22 +20,6 @@ _NOTICE: dict[int | str, dict[str, Any]] = {
     200: {"model": Notice, "description": "The notice"},
     304: {"description": "Nothing has changed"},
 }
-
-
-class CandidateAnswer(BaseModel):
-    """A digest that begins as asked: whether it is a root digest or one weight file's, and what it belongs to."""
-
-    digest: str
-    is_root: bool
-    label: str
-
-
-class Candidates(BaseModel):
-    """The digests that begin as asked, at most 100."""
-
-    schema_: Literal["weighbridge.candidates/1"] = Field("weighbridge.candidates/1", alias="schema")
-    asked: str
-    candidates: tuple[CandidateAnswer, ...]
 
 
 @router.get("/closed/{provider}/{name}", responses={**_NOTICE, **documented(404, 422, 503)})
@@ -56,5 +40,4 @@ def digests(
     asked = digest_asked(prefix)
     with site.store.reading() as connection:
         found = candidates(connection, asked)
-    listed = tuple(CandidateAnswer(digest=each.digest, is_root=each.is_root, label=each.label) for each in found)
-    return Candidates(schema="weighbridge.candidates/1", asked=asked, candidates=listed)
+    return Candidates(asked=asked, candidates=tuple(found))

@@ -10,8 +10,9 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import Connection
 
+from weighbridge.registry.asked import MAX_CANDIDATES, MIN_PREFIX
 from weighbridge.registry.latest import how_many, named, newest
-from weighbridge.registry.lookup import MAX_CANDIDATES, MIN_PREFIX, candidates, closed_history
+from weighbridge.registry.lookup import candidates, closed_history
 from weighbridge.registry.publishing import signers_of
 from weighbridge.web.pages import page
 from weighbridge.web.registry.things import Thing

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from typing import Annotated, Any, BinaryIO, Literal
+from typing import Annotated, Any, BinaryIO
 
 import anyio
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
-from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from weighbridge.errors import WeighbridgeError
 from weighbridge.registry.accounts.roles import Role
-from weighbridge.registry.publishing import Published, publish
+from weighbridge.registry.asked import Published
+from weighbridge.registry.publishing import publish
 from weighbridge.registry.upload import MAX_ARCHIVE_BYTES, MAX_FILE_BYTES, MAX_UPLOAD_BYTES, read_archive
 from weighbridge.web.door import Who
 from weighbridge.web.limits import limited
@@ -35,23 +35,12 @@ _PER_MINUTE = 60
 Tester = Annotated[Who, Depends(needs(Role.TESTER))]
 
 
-class PublishedAnswer(BaseModel):
-    """What became of an archive. `new` False: it was here already, whole."""
-
-    schema_: Literal["weighbridge.published/1"] = Field("weighbridge.published/1", alias="schema")
-    publication: str
-    subject: str
-    signer: str
-    signer_known: bool
-    new: bool
-
-
 @router.post(
     "/api/v1/publications",
     status_code=201,
-    response_model=PublishedAnswer,
+    response_model=Published,
     responses={
-        200: {"model": PublishedAnswer, "description": "It was here already"},
+        200: {"model": Published, "description": "It was here already"},
         **documented(401, 403, 408, 413, 415, 422, 429, 503, 507),
     },
     openapi_extra={
@@ -81,15 +70,8 @@ async def publish_archive(request: Request, site: Here, who: Tester) -> Response
             found = await _published(site, file, who)
     finally:
         work.on_their_way -= 1
-    answer = PublishedAnswer(
-        publication=found.publication,
-        subject=found.subject,
-        signer=found.signer,
-        signer_known=found.signer_known,
-        new=found.is_new,
-    )
     where = {"Location": f"/publications/{hex_of(found.publication)}"}
-    return JSONResponse(answer.model_dump(mode="json", by_alias=True), 201 if found.is_new else 200, where)
+    return JSONResponse(found.model_dump(mode="json", by_alias=True), 201 if found.is_new else 200, where)
 
 
 @router.get("/publish", include_in_schema=False)
