@@ -95,7 +95,7 @@ def test_texts_are_folded_escaped_and_inert(client: TestClient) -> None:
     folded = text[text.index("<details") : text.index("</details>")]
     assert " open" not in folded.split(">")[0]
     assert "&lt;script&gt;" in folded
-    assert "\\x1b[31mred\\u202e{{ 7*7 }}" in folded
+    assert "⟨U+001B⟩[31mred⟨U+202E⟩{{ 7*7 }}" in folded
     assert "<script>alert" not in text
     assert "\x1b" not in text
     assert "&lt;script&gt;" not in text.replace(folded, "")

@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, Request, Response, UploadFile
 from fastapi.responses import RedirectResponse
 
+from weighbridge.dossier.untrusted import visible
 from weighbridge.protocol.vocabulary import Verb
 from weighbridge.registry.accounts.roles import Role
 from weighbridge.registry.labelling import (
@@ -32,7 +33,6 @@ from weighbridge.web.door import Who
 from weighbridge.web.limits import limited
 from weighbridge.web.pages import page
 from weighbridge.web.problems import Problem
-from weighbridge.web.rating.texts import readable
 from weighbridge.web.site import Here
 from weighbridge.web.who import needs
 
@@ -43,6 +43,8 @@ Maintainer = Annotated[Who, Depends(needs(Role.MAINTAINER))]
 Text = Annotated[str, Form()]
 _OFTEN = [Depends(limited("labels", per_minute=240))]
 _SELDOM = [Depends(limited("label files", per_minute=20))]
+
+MOST_SHOWN = 100_000
 
 _YES_NO = (("yes", 1.0, "y"), ("no", 0.0, "n"))
 _HOW_FAR = (("yes", 1.0, "y"), ("partly", 0.5, "p"), ("no", 0.0, "n"))
@@ -125,9 +127,9 @@ def one_answer(request: Request, site: Here, who: Tester, batch: str, item: str)
         item=found,
         counts=how_far,
         questions=[(field, *QUESTIONS[field]) for field in found.fields],
-        prompt=readable(asked.prompt),
-        prefill=readable(asked.prefill),
-        answer=readable(asked.own_words),
+        prompt=visible(asked.prompt, MOST_SHOWN),
+        prefill=visible(asked.prefill, MOST_SHOWN),
+        answer=visible(asked.own_words, MOST_SHOWN),
         tested=asked.verb,
     )
 
