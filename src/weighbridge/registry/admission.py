@@ -37,6 +37,8 @@ from weighbridge.subject.shown import shown
 
 # The components whose bytes are the weights; the others (tokenizer, configuration) are shared by models that have nothing else in common.
 WEIGHTS = ("model parameters", "adapter")
+# What a notice repeats of every dossier. Real ones have a few thousand letters; one of megabytes would make every notice that size.
+MAX_FACTS = 64 << 10
 
 
 @dataclass(frozen=True)
@@ -110,8 +112,10 @@ def admit(upload: Upload, keys: Sequence[PublicKey], now: datetime) -> Admitted:
         signer=judged.signer if is_known and judged.signer else _claimed(data),
         signer_known=is_known,
         weights=tuple(sorted(weights)),
-        facts=facts_from(
-            record, _rulings(payload.payload, record, subject, files["dossier.json"]), weight_files=len(weights)
+        facts=_bounded(
+            facts_from(
+                record, _rulings(payload.payload, record, subject, files["dossier.json"]), weight_files=len(weights)
+            )
         ),
     )
 
@@ -158,8 +162,17 @@ def _admit_closed(
         signer=held.signer or _claimed(data),
         signer_known=held.problem is None,
         weights=(),
-        facts=facts_from(record, None, weight_files=0),
+        facts=_bounded(facts_from(record, None, weight_files=0)),
     )
+
+
+def _bounded(facts: Facts) -> Facts:
+    """Return the facts. Raises `NotAdmitted` when they are more than a notice can repeat, or cannot be kept by every database."""
+    if (size := len(facts.model_dump_json())) > MAX_FACTS:
+        raise NotAdmitted([f"what a notice repeats of this dossier has {size:,} letters, and {MAX_FACTS:,} are taken"])
+    if "\0" in facts.label:
+        raise NotAdmitted(["the model's label holds a null character"])
+    return facts
 
 
 def _record(upload: Upload) -> DossierRecord:

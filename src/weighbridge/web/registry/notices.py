@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
 
 from fastapi import APIRouter, Request, Response
@@ -9,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from weighbridge import __version__
 from weighbridge.digests import digest_bytes
 from weighbridge.dossier.statements.envelope import sign
-from weighbridge.dossier.statements.keys import PrivateKey, read_private_key
+from weighbridge.dossier.statements.keys import PASSWORD_VARIABLE, PrivateKey, read_private_key
 from weighbridge.dossier.svg import Plots
 from weighbridge.errors import UsageError
 from weighbridge.protocol.vocabulary import Contrast
@@ -141,7 +142,7 @@ def notice_key(site: Site) -> PrivateKey | None:
     found: PrivateKey | None = site.parts.get("notice key")
     if found is None:
         try:
-            found = read_private_key(site.settings.key)
+            found = read_private_key(site.settings.key, lambda: os.environ.get(PASSWORD_VARIABLE))
         except UsageError as error:
             raise Problem(
                 503, f"the key that signs notices cannot be used: {error.what}", do="tell the operator"
