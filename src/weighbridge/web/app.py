@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute
 from starlette.staticfiles import StaticFiles
 
 from weighbridge import __version__
-from weighbridge.web import accounts, findings, health, quick, rating, registry, workbench
+from weighbridge.web import accounts, findings, health, quick, rankings, rating, registry, workbench
 from weighbridge.web.bounds import Bounds
 from weighbridge.web.headers import Headers
 from weighbridge.web.problems import Caught, tell_problems
@@ -19,7 +19,14 @@ from weighbridge.web.site import Site
 from weighbridge.web.who import who
 
 # Each slice's routes; every one knows who asks. What must be quick and is the same for all goes in by itself.
-_ROUTERS: tuple[APIRouter, ...] = (registry.router, accounts.router, rating.router, findings.router, workbench.router)
+_ROUTERS: tuple[APIRouter, ...] = (
+    registry.router,
+    accounts.router,
+    rating.router,
+    findings.router,
+    workbench.router,
+    rankings.router,
+)
 _STATIC = Path(__file__).with_name("static")
 
 
