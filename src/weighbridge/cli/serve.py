@@ -38,9 +38,8 @@ _OIDC_SECRET = "WEIGHBRIDGE_OIDC_CLIENT_SECRET"  # noqa: S105  the name of a var
 )
 @click.option(
     "--publisher",
-    default="somebody who gave no name",
     metavar="NAME",
-    help="Whose service it is, on pages, in feeds and statements.",
+    help="Whose service it is, on pages, in feeds and statements. Default: the origin's host.",
 )
 @click.option(
     "--model",
@@ -71,7 +70,7 @@ def command(
     port: int,
     origin: str | None,
     hosts: tuple[str, ...],
-    publisher: str,
+    publisher: str | None,
     models: tuple[str, ...],
     key: Path | None,
     oidc_issuer: str | None,
@@ -104,9 +103,10 @@ def command(
 
     with _listening(host, port) as listener:
         port = listener.getsockname()[1]
+        origin = origin or f"http://localhost:{port}"
         settings = Settings(
-            origin=origin or f"http://localhost:{port}",
-            publisher=publisher,
+            origin=origin,
+            publisher=publisher or origin.partition("://")[2],
             models=models,
             key=key,
             hosts=(*hosts, *(() if host in ("0.0.0.0", "::") else (host,))),  # noqa: S104  compared, not bound

@@ -20,7 +20,7 @@ class Settings:
     """
 
     origin: str
-    publisher: str = "somebody who gave no name"
+    publisher: str = "localhost"
     models: tuple[str, ...] = ()
     guard: str | None = None
     key: Path | None = None
