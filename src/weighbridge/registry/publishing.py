@@ -64,7 +64,7 @@ def publish(store: Store, upload: Upload, *, by: str) -> Published:
         keys = trusted(connection)
     found = admit(upload, keys, now)
     results = rated_in(upload.files)
-    descent = marked_in(upload.files, found.root) if found.root is not None else None
+    descent = marked_in(upload.files) if found.root is not None else None
     packed = {digest_bytes(data): (len(data), zlib.compress(data, 6)) for data in upload.files.values()}
     subject = subject_of(found.root, found.provider, found.name)
     of = {"publication": found.envelope, "statement": found.statement, "dossier": found.dossier, "signer": found.signer}

@@ -20,6 +20,7 @@ class Standing(StrEnum):
     CONTRADICTED = "contradicted"
     NOT_SHOWN = "not shown"
     NOT_MEASURED = "not measured"
+    NOT_DECLARED = "not declared"  # nobody said so; no check gives this
 
 
 @dataclass(frozen=True, slots=True)

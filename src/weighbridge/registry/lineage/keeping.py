@@ -43,13 +43,16 @@ class Marked:
     declared: tuple[str, ...]
 
 
-def marked_in(files: Mapping[str, bytes], root: str) -> Marked:
-    """Return what the files of a dossier, `dossier.json` and `inspection.json`, say of the model `root`. What is damaged is not measured."""
+def marked_in(files: Mapping[str, bytes]) -> Marked:
+    """Return what the files of a dossier, `dossier.json` and `inspection.json`, say of its candidate. What is damaged is not measured."""
     data = files.get("dossier.json")
-    names = declared_by(DossierRecord.model_validate_json(data).candidate) if data is not None else ()
+    if data is None:
+        return Marked(NotMeasured("its dossier is not at hand"), None, ())
+    candidate = DossierRecord.model_validate_json(data).candidate
+    names = declared_by(candidate)
     if "inspection.json" not in files:
         return Marked(NotMeasured("its dossier holds no inspection of the files"), None, names)
-    report = _report(files["inspection.json"], root)
+    report = _report(files["inspection.json"], candidate.identity)
     if report is None:
         return Marked(NotMeasured("its inspection does not tell of these weights"), None, names)
     try:
@@ -85,7 +88,10 @@ def write_mark(connection: Connection, envelope: str, root: str, found: Marked) 
     if found.traits is not None:
         connection.execute(insert(traits).values(envelope=envelope, data=found.traits.pack()))
     if found.declared:
-        rows = [{"envelope": envelope, "name": name, "name_key": label_key(name)} for name in found.declared]
+        rows = [
+            {"envelope": envelope, "name": name, "name_key": label_key(name), "short_key": short_key(name)}
+            for name in found.declared
+        ]
         connection.execute(insert(declared), rows)
 
 
@@ -100,6 +106,15 @@ def count_mark(connection: Connection, envelope: str, entry: int) -> None:
     )
     if connection.execute(same.limit(1)).first() is None:
         connection.execute(update(marks).where(table.envelope == envelope).values(entry=entry))
+
+
+def short_key(name: str) -> str:
+    """Return the key of a declared name without its owner.
+
+    >>> short_key("Some-Lab/Big-Model")
+    'big-model'
+    """
+    return label_key(name.rstrip("/").rpartition("/")[2])
 
 
 def pack_mark(mark: Fingerprint) -> bytes:
@@ -125,7 +140,7 @@ def packed_words(mark: Fingerprint) -> bytes | None:
     return words.astype("<u8").tobytes() + np.packbits(has, bitorder="little").tobytes()
 
 
-def _report(data: bytes, root: str) -> Mapping[str, Any] | None:
+def _report(data: bytes, identity: str) -> Mapping[str, Any] | None:
     from pydantic_core import from_json
 
     try:
@@ -134,6 +149,6 @@ def _report(data: bytes, root: str) -> Mapping[str, Any] | None:
         return None
     subjects = held.get("subjects") if isinstance(held, dict) else None
     for each in subjects if isinstance(subjects, list) else ():
-        if isinstance(each, dict) and each.get("identity") == root and isinstance(each.get("report"), dict):
+        if isinstance(each, dict) and each.get("identity") == identity and isinstance(each.get("report"), dict):
             return dict(each["report"])
     return None

@@ -31,5 +31,7 @@ declared = Table(
     Column("envelope", key(), ForeignKey("publications.envelope"), primary_key=True),
     Column("name", String(200), primary_key=True),
     Column("name_key", words(), nullable=False),
+    Column("short_key", words(), nullable=False),  # without its owner
     Index("declared_by_name", "name_key"),
+    Index("declared_by_short", "short_key"),
 )

@@ -39,8 +39,10 @@ def upgrade() -> None:
         sa.Column("envelope", key, sa.ForeignKey("publications.envelope"), primary_key=True),
         sa.Column("name", sa.String(200), primary_key=True),
         sa.Column("name_key", words, nullable=False),
+        sa.Column("short_key", words, nullable=False),
     )
     op.create_index("declared_by_name", "declared", ["name_key"])
+    op.create_index("declared_by_short", "declared", ["short_key"])
     _fill(op.get_bind())
 
 
@@ -58,7 +60,7 @@ def _fill(connection: sa.Connection) -> None:
             .where(files.c.envelope == envelope, files.c.name.in_(_FILES))
         )
         found = {name: zlib.decompress(data) for name, data in connection.execute(asked)}
-        write_mark(connection, envelope, root, marked_in(found, root))
+        write_mark(connection, envelope, root, marked_in(found))
         if is_known:
             count_mark(connection, envelope, entries.get(envelope, 0))
 
