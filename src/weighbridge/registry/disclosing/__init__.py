@@ -6,10 +6,12 @@
 
 Before its day, what may not be read is as if it were not there: for a reader who may not, every function here answers as it would without it.
 
-- `readers`: who reads. `findings`, `advisories`: saving, changing, reading. `reach`: lineage and adoption.
+- `readers`: who reads. `findings`, `advisories`: saving, changing, reading. `reach`, `descendants`: lineage and adoption.
+- `records`: the newest versions and their days. `prompts`: a finding as prompts that ask again.
 - `following`: followers. `outbox`: what is to be sent to them. `addresses`: where it may be sent. `delivery`: sending it.
 """
 
 from weighbridge.registry.disclosing.findings import Saved, save_finding
+from weighbridge.registry.disclosing.reach import How, Reach, advisories_about
 
-__all__ = ["Saved", "save_finding"]
+__all__ = ["How", "Reach", "Saved", "advisories_about", "save_finding"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, func, insert, or_, select, true, update
 
 from weighbridge.digests import digest_bytes
 from weighbridge.errors import UsageError
@@ -20,7 +20,7 @@ from weighbridge.protocol.vocabulary import Category
 from weighbridge.registry.accounts.roles import Role
 from weighbridge.registry.audit import note
 from weighbridge.registry.disclosing import outbox
-from weighbridge.registry.disclosing.findings import handles_of, seen
+from weighbridge.registry.disclosing.findings import handles_of, may_read, seen
 from weighbridge.registry.disclosing.readers import NotThere, Reader, needs_maintainer, not_there
 from weighbridge.registry.disclosing.records import advisory_version, current_finding, day_of, settle
 from weighbridge.registry.store import Store
@@ -29,9 +29,11 @@ from weighbridge.registry.tables.findings import (
     advisory_digests,
     advisory_findings,
     advisory_versions,
+    findings,
 )
 
 MAX_FEED = 200
+_MOST_DIGESTS = 10_000
 _ID = re.compile(r"[A-Z][A-Z0-9]*(-[A-Z0-9]+)+")
 _LETTERS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"  # none that is taken for another
 
@@ -80,7 +82,7 @@ def save_advisory(store: Store, advisory: Advisory, *, reader: Reader) -> int:
         row = connection.execute(select(advisories).where(advisories.c.id == advisory.id)).first()
         number = 1
         if row is None:
-            values = {"version": 1, "told": 0, "public_from": None, "saved_at": now}
+            values = {"version": 1, "told": 0, "reached": 0, "public_from": None, "saved_at": now}
             connection.execute(insert(advisories).values(id=advisory.id, **values))
         else:
             old = _stored(connection, advisory.id, row.version)
@@ -151,7 +153,11 @@ def advisories_seen(
     which = [] if digest is None else [advisories.c.id.in_(_ids_naming(digest))]
     rows: list[Row[Any]] = []
     if reader.name is not None:
-        held = [*which, func.coalesce(advisories.c.public_from, "9999") > day_of(at).isoformat()]
+        held = [
+            *which,
+            func.coalesce(advisories.c.public_from, "9999") > day_of(at).isoformat(),
+            _perhaps_read(reader, at),
+        ]
         early = connection.execute(select(advisories).where(*held).order_by(advisories.c.saved_at.desc())).all()
         rows = [row for row in early if _may_read_early(connection, row.id, reader, at)]
     public = [*which, advisories.c.public_from <= day_of(at).isoformat()]
@@ -164,6 +170,23 @@ def advisories_seen(
     else:
         rows = rows[offset : offset + limit]
     return tuple(_seen(connection, row, reader, at) for row in rows), total
+
+
+def advisories_naming(
+    connection: Connection, digests: Sequence[str] | None, reader: Reader, at: datetime
+) -> tuple[str, ...]:
+    """Return the ids of advisories that may be read and list one of `digests` (None: whether there is any at all), the newest first."""
+    which: list[Any] = []
+    if digests is not None:
+        which.append(
+            advisories.c.id.in_(
+                select(advisory_digests.c.advisory).where(advisory_digests.c.digest.in_(digests[:_MOST_DIGESTS]))
+            )
+        )
+    which.append(_perhaps_read(reader, at))
+    newest = (advisories.c.saved_at.desc(), advisories.c.id)
+    asked = select(advisories.c.id).where(*which).order_by(*newest).limit(1 if digests is None else MAX_FEED)
+    return tuple(connection.execute(asked).scalars())
 
 
 def public_advisories(connection: Connection, at: datetime, *, digest: str | None = None) -> list[Advisory]:
@@ -206,6 +229,21 @@ def _events(finding: Finding) -> Iterable[Event]:
     if disclosure.withdrawn is not None:
         why = f": {disclosure.withdrawn.why}" if disclosure.withdrawn.why and not bare else ""
         yield Event(on=disclosure.withdrawn.on, what=f"{disclosure.withdrawn.by.name} withdrew the finding{why}"[:4000])
+
+
+def _perhaps_read(reader: Reader, at: datetime) -> ColumnElement[bool]:
+    """Return what a reader may read for sure (it is public), or perhaps: they may read one of its findings, or are a maintainer."""
+    public = advisories.c.public_from <= day_of(at).isoformat()
+    if reader.name is None:
+        return public
+    if reader.role.covers(Role.MAINTAINER):
+        return true()
+    theirs = (
+        select(advisory_findings.c.advisory)
+        .join(findings, findings.c.handle == advisory_findings.c.finding)
+        .where(may_read(reader, day_of(at)), func.coalesce(findings.c.public_from, "9999") > day_of(at).isoformat())
+    )
+    return or_(public, advisories.c.id.in_(theirs))
 
 
 def _ids_naming(digest: str) -> Any:

@@ -220,7 +220,7 @@ def findings_seen(
     connection: Connection, sought: Sought, reader: Reader, at: datetime, *, limit: int = 50, offset: int = 0
 ) -> tuple[tuple[Seen, ...], int]:
     """Return findings that the reader may read, newest first, and how many there are in all. What may not be read is not counted."""
-    which = [_may_read(reader, day_of(at))]
+    which = [may_read(reader, day_of(at))]
     for name in ("category", "verb", "severity", "rung"):
         if (value := getattr(sought, name)) is not None:
             which.append(findings.c[name] == value.value)
@@ -243,18 +243,8 @@ def people(connection: Connection, handle: str, reader: Reader, at: datetime) ->
     return tuple((each.name, each.part) for each in rows)
 
 
-def handles_of(connection: Connection, digests: list[str]) -> dict[str, str]:
-    """Return the handles of findings by their digests: where several accounts saved the same, that of the first."""
-    table = findings.c
-    rows = connection.execute(
-        select(table.digest, table.handle)
-        .where(table.digest.in_(digests))
-        .order_by(table.saved_at.desc(), table.handle.desc())
-    )
-    return {row.digest: row.handle for row in rows}
-
-
-def _may_read(reader: Reader, today: date) -> ColumnElement[bool]:
+def may_read(reader: Reader, today: date) -> ColumnElement[bool]:
+    """Return which findings a reader may read on a day, as a condition of a question to the database."""
     public = findings.c.public_from <= today.isoformat()
     if reader.name is None:
         return public
@@ -266,11 +256,22 @@ def _may_read(reader: Reader, today: date) -> ColumnElement[bool]:
     return or_(public, findings.c.saved_by == reader.name, findings.c.handle.in_(named))
 
 
+def handles_of(connection: Connection, digests: list[str]) -> dict[str, str]:
+    """Return the handles of findings by their digests: where several accounts saved the same, that of the first."""
+    table = findings.c
+    rows = connection.execute(
+        select(table.digest, table.handle)
+        .where(table.digest.in_(digests))
+        .order_by(table.saved_at.desc(), table.handle.desc())
+    )
+    return {row.digest: row.handle for row in rows}
+
+
 def _readable(connection: Connection, handle: str, reader: Reader, at: datetime) -> Row[Any]:
     if not _HANDLE.fullmatch(handle):
         not_there("finding", handle)
     # One question for "is it there" and "may it be read": both answers take the same path and the same time.
-    asked = select(findings).where(findings.c.handle == handle, _may_read(reader, day_of(at)))
+    asked = select(findings).where(findings.c.handle == handle, may_read(reader, day_of(at)))
     row = connection.execute(asked).first()
     return row if row is not None else not_there("finding", handle)
 

@@ -11,11 +11,11 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
 
 from weighbridge.findings.advisory import Advisory
+from weighbridge.registry.disclosing.descendants import derived_from
 from weighbridge.registry.disclosing.records import advisory_version, day_of
 from weighbridge.registry.store import Store
 from weighbridge.registry.tables import publications
@@ -60,35 +60,27 @@ def announce(connection: Connection, advisory: str, now: datetime) -> int:
         asked = select(followers.c.id).where(followers.c.ended_at.is_(None), which)
         for follower in connection.execute(asked).scalars():
             concerned.setdefault(follower, because)
-    rows: list[dict[str, Any]] = [
-        {
-            "follower": follower,
-            "advisory": advisory,
-            "version": head.version,
-            "message": _message(follower, advisory, head.version),
-            "because": because,
-            "made_at": now,
-            "due_at": now,
-            "state": WAITING,
-            "attempts": 0,
-        }
-        for follower, because in concerned.items()
-    ]
-    if rows:
-        connection.execute(insert(outbox), rows)
+    _insert(connection, advisory, head.version, concerned, now)
     connection.execute(update(advisories).where(advisories.c.id == advisory).values(told=head.version))
-    return len(rows)
+    return len(concerned)
 
 
 def sweep(store: Store) -> int:
-    """Announce every advisory whose day has come; return how many rows were written. The writers' lock is taken only when there is one."""
+    """Announce every advisory whose day has come, and then to followers of what descends from what it lists; return how many rows were written.
+
+    Lineage is searched outside of the writers' lock, which is taken only when there is something to write.
+    """
+    table, today = advisories.c, day_of(store.clock()).isoformat()
     with store.reading() as connection:
-        due = connection.execute(_due(store.clock())).scalars().all()
+        readable = table.public_from <= today
+        due = connection.execute(select(table.id).where(readable, table.told < table.version)).scalars().all()
     written = 0
     for advisory in due:
         with store.writing() as connection:  # looked at again behind the lock: another server may have been first
             written += announce(connection, advisory, store.clock())
-    return written
+    with store.reading() as connection:
+        reaching = connection.execute(select(table.id).where(readable, table.reached < table.told)).scalars().all()
+    return written + sum(_reach(store, advisory) for advisory in reaching)
 
 
 def claim(store: Store, *, limit: int = 20) -> list[Claimed]:
@@ -169,9 +161,43 @@ def wait_s(attempt: int) -> int:
     return min(_FIRST_WAIT_S << 2 * min(attempt - 1, 10), _MOST_WAIT_S)
 
 
-def _due(now: datetime) -> Any:
-    table = advisories.c
-    return select(table.id).where(table.public_from <= day_of(now).isoformat(), table.told < table.version)
+def _reach(store: Store, advisory: str) -> int:
+    """Write rows for followers of what descends from what an advisory lists, and that it does not list; return how many."""
+    with store.reading() as connection:
+        told = connection.execute(select(advisories.c.told).where(advisories.c.id == advisory)).scalar_one()
+        derived = sorted(derived_from(connection, advisory_version(connection, advisory, told), store.clock()))
+    with store.writing() as connection:
+        head = connection.execute(select(advisories).where(advisories.c.id == advisory)).one()
+        if head.told != told or head.reached >= told:
+            return 0
+        already = select(outbox.c.follower).where(outbox.c.advisory == advisory, outbox.c.version == told)
+        concerned: dict[str, str] = {}
+        for at in range(0, len(derived), _BATCH):
+            which = (followers.c.follows == DIGEST) & followers.c.subject.in_(derived[at : at + _BATCH])
+            asked = select(followers.c.id).where(followers.c.ended_at.is_(None), which, followers.c.id.not_in(already))
+            concerned |= dict.fromkeys(connection.execute(asked).scalars(), "kin")
+        _insert(connection, advisory, told, concerned, store.clock())
+        connection.execute(update(advisories).where(advisories.c.id == advisory).values(reached=told))
+    return len(concerned)
+
+
+def _insert(connection: Connection, advisory: str, version: int, concerned: dict[str, str], now: datetime) -> None:
+    rows = [
+        {
+            "follower": follower,
+            "advisory": advisory,
+            "version": version,
+            "message": _message(follower, advisory, version),
+            "because": because,
+            "made_at": now,
+            "due_at": now,
+            "state": WAITING,
+            "attempts": 0,
+        }
+        for follower, because in concerned.items()
+    ]
+    if rows:
+        connection.execute(insert(outbox), rows)
 
 
 def _concerned(connection: Connection, advisory: Advisory) -> Iterable[tuple[str, ColumnElement[bool]]]:

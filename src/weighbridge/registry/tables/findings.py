@@ -58,6 +58,7 @@ advisories = Table(
     Column("id", words(), primary_key=True),
     Column("version", Integer, nullable=False),
     Column("told", Integer, nullable=False),  # the version that followers were told of; 0: none yet
+    Column("reached", Integer, nullable=False),  # the version that followers of derivatives were told of
     Column("public_from", String(10)),  # null: no such day is known
     Column("saved_at", Instant, nullable=False),
     Index("advisories_by_day", "public_from"),

@@ -55,6 +55,7 @@ def upgrade() -> None:
         sa.Column("id", words, primary_key=True),
         sa.Column("version", sa.Integer, nullable=False),
         sa.Column("told", sa.Integer, nullable=False),
+        sa.Column("reached", sa.Integer, nullable=False),
         sa.Column("public_from", day),
         sa.Column("saved_at", instant, nullable=False),
     )
