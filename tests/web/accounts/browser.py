@@ -48,6 +48,18 @@ class Browser:
             return options
         return self.script("/sign-in", {"credential": self.keys.sign(options.json(), which), "next": next})
 
+    def cookie(self, what: str) -> str:
+        """The value of the session's or the step's cookie."""
+        [found] = [each.value for each in self.client.cookies.jar if what in each.name]
+        return found or ""
+
+    def put_cookie(self, what: str, value: str) -> None:
+        """Have a cookie that came from elsewhere."""
+        for each in list(self.client.cookies.jar):
+            if what in each.name:
+                self.client.cookies.jar.clear(each.domain, each.path, each.name)
+        self.client.cookies.set(f"weighbridge-{what}", value)
+
     @property
     def name(self) -> str | None:
         """Who the service takes this browser for."""
