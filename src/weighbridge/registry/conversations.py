@@ -414,10 +414,10 @@ def conversations_of(connection: Connection, owner: str, limit: int = 100) -> li
 
 def find_conversation(connection: Connection, identity: str, *, name: str, role: Role) -> Conversation:
     """Return a conversation that somebody may read: its owner, and maintainers. Raises `NotThere`."""
-    row = connection.execute(select(conversations).where(conversations.c.id == identity)).first()
-    if row is None or not (row.owner == name or role is Role.MAINTAINER):
+    found = _readable(connection, identity, name, role)
+    if found is None:
         raise NotThere
-    return _conversation(row)
+    return found
 
 
 def turns_of(connection: Connection, now: datetime, conversation: str) -> tuple[Turn, ...]:
@@ -430,20 +430,20 @@ def find_turn(
 ) -> tuple[Conversation, Turn]:
     """Return a turn and its conversation, for somebody who may read them. Raises `NotThere`."""
     found = _turns(connection, now, select(turns).where(turns.c.id == identity))
-    if not found:
+    if not found or (conversation := _readable(connection, found[0].conversation, name, role)) is None:
         raise NotThere("turn")
-    return find_conversation(connection, found[0].conversation, name=name, role=role), found[0]
+    return conversation, found[0]
 
 
 def find_side(
     connection: Connection, now: datetime, identity: str, *, name: str, role: Role
 ) -> tuple[Conversation, Turn, Side]:
     """Return a side, its turn and its conversation, for somebody who may read them. Raises `NotThere`."""
-    turn = connection.execute(select(sides.c.turn).where(sides.c.id == identity)).scalar()
-    if turn is None:
+    asked = select(turns).join(sides, sides.c.turn == turns.c.id).where(sides.c.id == identity)
+    found = _turns(connection, now, asked)
+    if not found or (conversation := _readable(connection, found[0].conversation, name, role)) is None:
         raise NotThere("answer")
-    conversation, found = find_turn(connection, now, turn, name=name, role=role)
-    return conversation, found, next(side for side in found.sides if side.id == identity)
+    return conversation, found[0], next(side for side in found[0].sides if side.id == identity)
 
 
 def said_before(earlier: Sequence[Turn], number: int, letter: str) -> tuple[tuple[str, str], ...]:
@@ -486,6 +486,13 @@ def _add_side(
     connection.execute(insert(sides).values(**values))
     nothing = dict.fromkeys(("subject", "technique", "problem", "advice", "finish", "ended_at"))
     return Side(**{**nothing, **values, "state": SideState.WAITING})  # type: ignore[arg-type]
+
+
+def _readable(connection: Connection, identity: str, name: str, role: Role) -> Conversation | None:
+    row = connection.execute(select(conversations).where(conversations.c.id == identity)).first()
+    if row is None or not (row.owner == name or role is Role.MAINTAINER):
+        return None
+    return _conversation(row)
 
 
 def _still_open(connection: Connection, now: datetime, owner: str) -> set[str]:

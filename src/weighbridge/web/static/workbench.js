@@ -26,7 +26,7 @@
   const setFolding = (value) => {
     unfolded = value;
     remember("unfold", value ? "yes" : "no");
-    foldButton.setAttribute("aria-pressed", String(value));
+    foldButton.firstElementChild.textContent = value ? "Fold answers" : "Unfold answers";
     fold(document);
   };
 
@@ -138,8 +138,8 @@
   foldButton.addEventListener("click", () => setFolding(!unfolded));
   keysOn.checked = recall("keys") !== "off";
   keysOn.addEventListener("change", () => remember("keys", keysOn.checked ? "on" : "off"));
-  foldButton.setAttribute("aria-pressed", String(unfolded));
-  fold(document);
+  // A page that was asked to show them open (`?unfold`) stays so.
+  if (unfolded || !document.querySelector("details[data-answer][open]")) setFolding(unfolded);
   composer?.addEventListener("submit", () => composer.querySelector("button").setAttribute("disabled", ""));
   // A page that the browser kept is as it was left: its button must work again.
   window.addEventListener("pageshow", () => composer?.querySelector(".send button").removeAttribute("disabled"));

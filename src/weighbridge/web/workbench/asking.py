@@ -113,10 +113,10 @@ class Job:
     earlier: tuple[Turn, ...]
 
     @property
-    def references(self) -> tuple[str, ...]:
-        """The models that it needs; of a hidden conversation both, so that what goes wrong tells nothing."""
-        letters = self.conversation.letters if self.conversation.hidden else [side.letter for side in self.sides]
-        return tuple(dict.fromkeys(self.conversation.model(letter).reference for letter in letters))
+    def letters(self) -> tuple[str, ...]:
+        """The sides whose models it needs: of a hidden conversation both, so that what goes wrong tells nothing."""
+        asked = {side.letter for side in self.sides}
+        return tuple(each for each in self.conversation.letters if self.conversation.hidden or each in asked)
 
 
 class Workbench:
@@ -202,7 +202,8 @@ class Workbench:
 
     async def _turn(self, job: Job, lives: Sequence[Live]) -> None:
         try:
-            async with self.shelf.hold(job.references) as models:
+            references = [job.conversation.model(letter).reference for letter in job.letters]
+            async with self.shelf.hold(references) as models:
                 await self._sides(job, lives, models)
         except Exception as error:  # not what was said: its text may hold anything
             _LOG.error("turn %s: %s", job.turn.id, type(error).__name__)
@@ -212,7 +213,7 @@ class Workbench:
             self._ended.set()
 
     async def _sides(self, job: Job, lives: Sequence[Live], models: Mapping[str, Ready | WeighbridgeError]) -> None:
-        plans = {letter: _plan(job, letter, models) for letter in job.conversation.letters}
+        plans = {letter: _plan(job, letter, models) for letter in job.letters}
         if job.conversation.hidden and (told := _told_of_both(plans.values())) is not None:
             for live in lives:
                 live.tell(told[0], problem=told[1], advice="reveal which is which, or ask on another rung")

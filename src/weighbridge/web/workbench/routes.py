@@ -25,6 +25,7 @@ from weighbridge.registry.conversations import (
     stop,
     turns_of,
 )
+from weighbridge.registry.tagging import tags_in
 from weighbridge.web.limits import limited
 from weighbridge.web.pages import fragment, page
 from weighbridge.web.problems import Problem
@@ -92,12 +93,14 @@ def one(
     with told(), site.store.reading() as connection:
         conversation = find_conversation(connection, identity, name=who.by, role=who.role)
         turns = turns_of(connection, site.store.clock(), identity)
+        tags = tags_in(connection, identity, reader=who)
     shown = turns if everything else turns[-SHOWN_TURNS:]
     return page(
         request,
         "workbench/conversation.html",
         conversation=conversation,
         turns=[turn_view(conversation, turn) for turn in shown],
+        tags=tags,
         left_out=len(turns) - len(shown),
         is_open=any(turn.is_open for turn in turns),
         doing=bench.doing(conversation),
@@ -145,10 +148,12 @@ def one_turn(request: Request, site: Here, who: Tester, identity: str) -> Respon
     """Return a turn by itself, for a page that is open."""
     with told(), site.store.reading() as connection:
         conversation, turn = find_turn(connection, site.store.clock(), identity, name=who.by, role=who.role)
+        tags = tags_in(connection, conversation.id, reader=who)
     text = fragment(
         "workbench/turn.html",
         conversation=conversation,
         turn=turn_view(conversation, turn),
+        tags=tags,
         is_mine=conversation.owner == who.by,
         csrf=who.csrf or "",
         who=who,
