@@ -41,7 +41,7 @@ def mean_bounds(
 
     >>> low, high = mean_bounds(np.array([10.0]), np.array([100.0]), np.array([0.0]), among=1)
     >>> round(float(low[0]), 3), round(float(high[0]), 3)
-    (0.029, 0.23)
+    (0.027, 0.234)
     """
     n = measured + lost
     reach = (math.log(among / alpha) + np.log(n) / 2 + math.log(2)) / n

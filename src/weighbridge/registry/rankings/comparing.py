@@ -122,9 +122,11 @@ def _says(a: SideOrNot, b: SideOrNot) -> Says:
     )
 
 
-def _place(row: SideBySide) -> tuple[str, str, int, int, str, str]:
+def _place(row: SideBySide) -> tuple[str, str, str, str, int, int, str, str]:
     ranking = row.ranking
     return (
+        ranking.benchmark.name,
+        ranking.benchmark.version,
         ranking.benchmark.digest,
         ranking.grader.identity,
         ("rate", "opening", "counterfactual").index(ranking.of),

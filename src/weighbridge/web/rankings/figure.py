@@ -38,15 +38,16 @@ def forest(rows: Sequence[Drawn], of: Of, title: str, unit: str) -> Markup:
     scale = Scale(low, high, _LEFT, _RIGHT)
     bottom = _TOP + _ROW * len(rows)
     parts: list[Markup] = []
-    for number in range(round(low / step), round(high / step) + 1):
-        tick = number * step
-        parts.append(upright(scale(tick), _TOP, bottom, "axis" if number == 0 else "grid"))
+    ticks = [number * step for number in range(round(low / step), round(high / step) + 1)]
+    for tick in ticks:
         for y in (_TOP - 8, bottom + 14):
             parts.append(text(_tick(tick, of), scale(tick), y, "tick"))
     parts.append(text(unit, scale((low + high) / 2), bottom + 31, "tick"))
     for number, row in enumerate(rows):
         y = _TOP + number * _ROW
         parts.append(element("text", {"x": "0", "y": y + 14, "class_": "strong"}, f"{row.rank}  {row.label}"))
+        # The grid leaves the words free.
+        parts += [upright(scale(tick), y + 19, y + 35, "grid" if round(tick, 9) else "axis") for tick in ticks]
         parts.append(line(scale, row.low, row.high, y + 27, "interval"))
         parts += [upright(scale(end), y + 22, y + 32, "interval") for end in (row.low, row.high)]
         parts.append(mark("circle", scale(row.value), y + 27, "dot risk"))

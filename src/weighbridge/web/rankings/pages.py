@@ -14,12 +14,13 @@ from weighbridge.web.rankings.views import (
     address_of_model,
     asking,
     choices,
+    evaluator,
     figure_of,
     groups,
-    key_of_model,
+    mark_of_model,
     name_of,
     rows_of,
-    two_rows,
+    two_groups,
     unit,
     with_interval,
 )
@@ -53,8 +54,9 @@ def compare(
         a=a.strip(),
         b=b.strip(),
         two=two,
-        rows=two_rows(two) if two is not None else [],
+        groups=two_groups(two) if two is not None else [],
         address_of_model=address_of_model,
+        mark_of_model=mark_of_model,
         asking=asking,
     )
 
@@ -79,6 +81,7 @@ def table(
         wanted=wanted,
         choices=choices(there, ranking),
         address_of_model=address_of_model,
-        key_of_model=key_of_model,
+        mark_of_model=mark_of_model,
         with_interval=with_interval,
+        evaluator=evaluator,
     )

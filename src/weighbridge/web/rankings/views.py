@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from urllib.parse import quote, urlencode
 
 from markupsafe import Markup
@@ -34,8 +36,9 @@ HEADS: tuple[tuple[Sort, str], ...] = (
     ("evaluator", "Evaluator"),
 )
 COUNTED = {"mean": "mean over the techniques", "worst": "worst technique of each prompt"}
+KEPT = "\u00a0"  # a space at which no line breaks
 _LABEL = 60
-_DIGITS = 12
+_DIGEST = re.compile(r"sha256:([0-9a-f]{12})[0-9a-f]{52}")
 
 
 @dataclass(frozen=True)
@@ -143,13 +146,25 @@ def name_of(ranking: Ranking) -> str:
 
 def against(ranking: Ranking) -> str:
     """Return the baseline of a counterfactual, short."""
-    name = ranking.against or ""
-    return f"{name.removeprefix('sha256:')[:_DIGITS]}…" if name.startswith("sha256:") else shown(name, _LABEL)
+    return shown(_shortened(ranking.against or ""), _LABEL)
+
+
+def evaluator(name: str) -> str:
+    """Return who signed, for people: of a key that nobody here knows the beginning.
+
+    >>> evaluator("not checked: sha256:" + "ab" * 32)
+    'not checked: key abababababab…'
+    """
+    return shown(_shortened(name, "key "), _LABEL)
+
+
+def _shortened(text: str, before: str = "") -> str:
+    return _DIGEST.sub(lambda found: f"{before}{found[1]}…", text)
 
 
 def asking(ranking: Ranking) -> str:
     """Return how prompts were asked, in words."""
-    return shown("; ".join(_told(name, value) for name, value in ranking.asking.items()), 600)
+    return shown(_shortened("; ".join(_told(name, value) for name, value in ranking.asking.items())), 600)
 
 
 def _told(name: str, value: object) -> str:
@@ -169,6 +184,11 @@ def address_of_model(model: Named) -> str:
     return f"/closed/{quote(provider, safe='')}/{quote(name, safe='')}"
 
 
+def mark_of_model(model: Named) -> str:
+    """Return what tells models of one label apart: the first digits of a digest. A closed one has none."""
+    return "no digest" if model.is_closed else f"{model.subject.removeprefix('sha256:')[:8]}…"
+
+
 def key_of_model(model: Named) -> str:
     """Return how an address names a model that is compared."""
     return model.subject.removeprefix("sha256:")
@@ -178,9 +198,9 @@ def rank_in_words(best: int, worst: int) -> str:
     """Return a range of ranks.
 
     >>> rank_in_words(2, 2), rank_in_words(1, 1200)
-    ('2', '1 to 1\\u202f200')
+    ('2', '1\\xa0to\\xa01\\u202f200')
     """
-    return count(best) if best == worst else f"{count(best)} to {count(worst)}"
+    return count(best) if best == worst else f"{count(best)}{KEPT}to{KEPT}{count(worst)}"
 
 
 def number(value: float, of: Of) -> str:
@@ -203,7 +223,7 @@ def unit(of: Of) -> str:
 def with_interval(value: float, low: float, high: float, of: Of) -> tuple[str, str]:
     """Return a value with its unit, and its interval."""
     gap = THIN if of == "rate" else " "
-    return f"{number(value, of)}{gap}{unit(of)}", f"{number(low, of)} to {number(high, of)}"
+    return f"{number(value, of)}{gap}{unit(of)}", f"{number(low, of)}{KEPT}to{KEPT}{number(high, of)}"
 
 
 def rows_of(found: RankingPage) -> list[Row]:
@@ -215,15 +235,13 @@ def _row(each: Placed, found: RankingPage) -> Row:
     value, interval = with_interval(each.value, each.low, each.high, found.ranking.of)
     result = each.result
     notes = []
-    if each.model.is_closed:
-        notes.append("no digest")
     if each.by_expired:
         notes.append("an expired result still counts against it")
     if not result.calibrated:
         notes.append("grader not checked against people")
     if found.protocols > 1:
         notes.append(f"protocol {result.protocol.removeprefix('sha256:')[:8]}")
-    evaluators = shown(result.evaluator, _LABEL)
+    evaluators = evaluator(result.evaluator)
     if each.results > 1:
         evaluators += f", the worst of {count(each.results)} results"
     return Row(
@@ -252,11 +270,16 @@ def figure_of(found: RankingPage) -> Markup:
     """Return the forest plot of a page."""
     of = found.ranking.of
     drawn = [
-        Drawn(rank_in_words(each.best, each.worst), shown(each.model.label, _LABEL), each.value, each.low, each.high)
+        Drawn(rank_in_words(each.best, each.worst), _drawn_label(each, found), each.value, each.low, each.high)
         for each in found.rows
     ]
     axis = "harm rate, % of prompts; less is better" if of == "rate" else "harm, difference in points; less is better"
     return forest(drawn, of, f"Forest plot: {name_of(found.ranking)}", axis)
+
+
+def _drawn_label(each: Placed, found: RankingPage) -> str:
+    by = f", by {evaluator(each.result.evaluator)}" if found.asked.by == "result" else ""
+    return shown(each.model.label, _LABEL) + by
 
 
 def choices(there: Sequence[Listed], shown_now: Listed | None = None) -> tuple[Choice, ...]:
@@ -276,8 +299,7 @@ def groups(listed: Sequence[Listed]) -> tuple[Group, ...]:
     """Return all rankings, by benchmark and grader."""
     found: defaultdict[tuple[str, str, str, str], list[Listed]] = defaultdict(list)
     for each in listed:
-        benchmark = each.ranking.benchmark
-        found[benchmark.name, benchmark.version, benchmark.digest, each.ranking.grader.identity].append(each)
+        found[_weighed_by(each.ranking)].append(each)
     return tuple(Group(those[0], choices(those)) for _, those in sorted(found.items()))
 
 
@@ -299,13 +321,21 @@ class TwoRow:
     says: str
 
 
-def two_rows(two: Two) -> list[TwoRow]:
-    """Return two models side by side, in words: of each side the value, the interval and on what it stands."""
+def two_groups(two: Two) -> list[list[TwoRow]]:
+    """Return two models side by side, in words, by benchmark and grader: of each side the value, the interval and on what it stands."""
+    return [list(rows) for _, rows in groupby(_two_rows(two), key=lambda each: _weighed_by(each.row.ranking))]
+
+
+def _weighed_by(ranking: Ranking) -> tuple[str, str, str, str]:
+    benchmark = ranking.benchmark
+    return benchmark.name, benchmark.version, benchmark.digest, ranking.grader.identity
+
+
+def _two_rows(two: Two) -> list[TwoRow]:
     found = []
     for row in two.rows:
         listed = Listed(ranking=row.ranking, digest=row.digest, grader_digest=row.grader_digest, results=1)
-        lower = {"a is lower": two.a, "b is lower": two.b}.get(row.says)
-        says = row.says if lower is None else f"{shown(lower.label, _LABEL)} is lower"
+        says = {"a is lower": "A is lower", "b is lower": "B is lower"}.get(row.says, row.says)
         of = row.ranking.of
         found.append(TwoRow(row, name_of(row.ranking), address_of(listed), _side(row.a, of), _side(row.b, of), says))
     return found
@@ -315,5 +345,5 @@ def _side(side: object, of: Of) -> tuple[str, str, str]:
     if not isinstance(side, Side):
         return side.kind, "", side.why  # type: ignore[attr-defined]
     value, interval = with_interval(side.value, side.low, side.high, of)
-    told = f"{count(side.n_measured)} prompts, by {', '.join(shown(each, _LABEL) for each in side.evaluators)}"
+    told = f"{count(side.n_measured)} prompts, by {', '.join(evaluator(each) for each in side.evaluators)}"
     return value, interval, told
