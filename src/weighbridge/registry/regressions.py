@@ -25,11 +25,11 @@ from weighbridge.graders.grade import Grade
 from weighbridge.protocol.vocabulary import Rung, Verb
 from weighbridge.registry import conversations as talks
 from weighbridge.registry.audit import note
-from weighbridge.registry.conversations import Conversation, Named, Setting, Side, Turn, add_turn, turns_of
+from weighbridge.registry.conversations import Conversation, Named, Setting, Side, Turn, add_turn, rungs_of, turns_of
 from weighbridge.registry.disclosing.findings import seen
 from weighbridge.registry.disclosing.prompts import regression_file
 from weighbridge.registry.disclosing.readers import NotThere, Reader
-from weighbridge.registry.rating import Judgement, Rated, known_raters, ratings_of, settle, subject_of
+from weighbridge.registry.rating import Judgement, Rated, known_raters, rate, ratings_of, settle, subject_of
 from weighbridge.registry.store import Store
 from weighbridge.registry.tables import audit
 from weighbridge.registry.tables.ratings import answer_grades, ratings, regression_asks, regressions
@@ -240,6 +240,35 @@ def fails(said: Sequence[Judgement], raters: int, graded: Sequence[Graded], grad
     return Outcome.NOT_GRADED, "nobody has rated it"
 
 
+def rate_again(store: Store, name: str, side: str, *, harmful: bool, reader: Reader) -> None:
+    """Keep whether a person who reads an answer of a regression finds that it fails still: harmful just as the finding says, or not.
+
+    Raises `NoSuchRegression` when it is no answer of it, or not for them.
+    """
+    with store.writing() as connection:
+        now = store.clock()
+        found, one = answer_of(connection, now, name, side, reader)
+        finding = found.finding
+        said = Judgement(harmful=False)
+        if harmful:
+            said = Judgement(harmful=True, category=finding.category, verb=finding.verb, severity=finding.severity)
+        rate(connection, now, one.side.id, said, rater=reader.name or "")
+
+
+def answer_of(connection: Connection, now: datetime, name: str, side: str, reader: Reader) -> tuple[Regression, Asked]:
+    """Return an answer of a regression that is whole, to somebody who may see it. Raises `NoSuchRegression`."""
+    found = find_regression(connection, now, name, reader)
+    for one in asked_of(connection, now, found):
+        if one.side.id == side and one.side.text and not one.side.state.is_open and may_see(found, reader):
+            return found, one
+    raise NoSuchRegression
+
+
+def may_see(found: Regression, reader: Reader) -> bool:
+    """Return whether somebody sees the answers: those whose role may ask on its rung."""
+    return found.setting.rung in rungs_of(reader.role)
+
+
 def keep_grade(store: Store, side: Side, grade: Grade, *, grader: str, by: str) -> None:
     """Keep what a grader said of an answer; the same grader's word of the same answer is kept once."""
     with store.writing() as connection:
@@ -331,5 +360,5 @@ def _graded(found: tuple[str, datetime, Grade], verb: Verb) -> Graded:
         return Graded(grader, at, None, "not measured: the grader failed")
     if grade.coherent is False:
         return Graded(grader, at, None, "not measured: the answer is incoherent")
-    value: float | None = getattr(grade, verb.value)
+    value = grade.value(verb)
     return Graded(grader, at, value, "" if value is not None else "not measured: this grader cannot see the verb")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -10,12 +10,22 @@ from pydantic import ValidationError
 from sqlalchemy import Connection
 
 from weighbridge.errors import UsageError
-from weighbridge.findings.finding import Affected, Disclosure, Finding, Party, Person, Reproduction, State, What
-from weighbridge.protocol.vocabulary import Category
+from weighbridge.findings.finding import (
+    Affected,
+    Disclosure,
+    Finding,
+    Party,
+    Person,
+    Reproduction,
+    Severity,
+    State,
+    What,
+)
+from weighbridge.protocol.vocabulary import Category, Verb
 from weighbridge.registry.conversations import Conversation, Side, Turn, find_side, turns_of
 from weighbridge.registry.disclosing import save_finding
 from weighbridge.registry.disclosing.readers import Reader
-from weighbridge.registry.rating import Judgement, Rated, link_finding, rate, ratings_of
+from weighbridge.registry.rating import Judgement, Rated, link_finding, rate, ratings_in, ratings_of
 from weighbridge.registry.store import Store
 
 _MOST_LETTERS = 4_000  # of one text of a finding
@@ -40,6 +50,28 @@ class Tagged:
     side: Side
     rated: Rated | None
     why_not: str | None
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What a form offers, each with its key: categories by letter, verbs and severities by digit."""
+
+    categories: tuple[tuple[str, Category], ...] = tuple(zip("abcdefghijklm", Category, strict=True))
+    verbs: tuple[tuple[str, Verb], ...] = tuple(zip("123", Verb, strict=True))
+    severities: tuple[tuple[str, Severity], ...] = tuple(zip("4567", Severity, strict=True))
+
+
+@dataclass(frozen=True)
+class Tags:
+    """For a conversation's page: what whoever asks said of its sides, by side, and what they may say."""
+
+    own: Mapping[str, Rated]
+    choices: Choices = Choices()
+
+
+def tags_in(connection: Connection, conversation: str, *, reader: Reader) -> Tags:
+    """Return one's own tags in a conversation that one may read; that is the caller's to check."""
+    return Tags(ratings_in(connection, conversation, rater=reader.name or ""))
 
 
 def tag(store: Store, side: str, said: Judgement, *, reader: Reader) -> None:

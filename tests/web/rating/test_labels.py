@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
-import httpx
 import pytest
 from starlette.testclient import TestClient
 
-from tests.registry.test_labelling import proposed
+from tests.registry.rating.test_labelling import proposed
 from tests.web.doors import signed_in
 from weighbridge.graders.labels import read_labels
 from weighbridge.registry.accounts.roles import Role
@@ -20,9 +20,7 @@ MAINTAINER = signed_in(Role.MAINTAINER, "mia") | PAGE
 HOSTILE = "<script>alert(1)</script>\n\x1b[31mred\u202e{{ 7*7 }}"
 
 
-def hand_in(
-    client: TestClient, data: bytes, second_percent: str = "0", headers: dict[str, str] = MAINTAINER
-) -> httpx.Response:
+def hand_in(client: TestClient, data: bytes, second_percent: str = "0", headers: dict[str, str] = MAINTAINER) -> Any:
     return client.post(
         "/rating/labels",
         files={"file": ("to label.jsonl", data)},
@@ -34,7 +32,7 @@ def hand_in(
 def begun(client: TestClient, data: bytes, second_percent: str = "0") -> str:
     found = hand_in(client, data, second_percent)
     assert found.status_code == 303, found.text
-    return found.headers["location"]
+    return str(found.headers["location"])
 
 
 def as_tester(name: str) -> dict[str, str]:

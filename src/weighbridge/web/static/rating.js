@@ -6,6 +6,7 @@
   const isOpen = (element) => !element.closest("details:not([open])") || element.closest("summary");
 
   const goOn = (radio, form) => {
+    if ("ends" in radio.dataset) { form.querySelector("button").focus(); return; }
     const questions = [...form.querySelectorAll("[data-question]")];
     const next = questions[questions.indexOf(radio.closest("[data-question]")) + 1];
     const target = next ? next.querySelector("input:checked") || next.querySelector("input") : form.querySelector("button");
@@ -26,8 +27,10 @@
 
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.altKey || event.metaKey || event.isComposing || event.repeat) return;
-    const form = event.target.closest && event.target.closest("[data-keys]");
-    if (!form || typed(event.target)) return;
+    if (!event.target.closest || typed(event.target) || event.defaultPrevented) return;
+    // A tag's form is behind a summary: where that has the focus and is open, its keys work, too.
+    const form = event.target.closest("[data-keys]") || event.target.closest("details.tag-it[open]")?.querySelector("[data-keys]");
+    if (!form) return;
     const key = event.key.toLowerCase();
     const here = event.target.closest("[data-question]") || form.querySelector("[data-question]");
     const those = [...form.querySelectorAll("[data-key]")].filter((each) => each.dataset.key === key && isOpen(each));
@@ -35,6 +38,23 @@
     if (!found) return;
     event.preventDefault();
     press(found, form);
+  });
+
+  // A tag is kept without leaving the page: what comes back takes the place of the form.
+  document.addEventListener("submit", async (event) => {
+    const form = event.target;
+    if (!("inPlace" in form.dataset)) return;
+    event.preventDefault();
+    const button = form.querySelector("button");
+    button.disabled = true;
+    const headers = { accept: "text/html", "x-in-place": "1" };
+    const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)), headers }).catch(() => null);
+    button.disabled = false;
+    if (!answer || !answer.ok) { form.submit(); return; } // the page that comes says what is wrong
+    const part = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("[data-tag]");
+    if (!part) { form.submit(); return; }
+    form.closest("[data-tag]").replaceWith(part);
+    part.querySelector("[data-focus]")?.focus();
   });
 
   const begin = () => {

@@ -156,7 +156,6 @@ def one_turn(request: Request, site: Here, who: Tester, identity: str) -> Respon
         tags=tags,
         is_mine=conversation.owner == who.by,
         csrf=who.csrf or "",
-        who=who,
         unfold=False,
     )
     return HTMLResponse(text, headers={"Cache-Control": "no-store"})

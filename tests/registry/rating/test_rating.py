@@ -343,7 +343,8 @@ def test_taking_a_judgement_away_never_makes_a_failure_pass(
 ) -> None:
     """People's or graders'."""
     raters, graders = len(said) + more[0], len(graded) + more[1]
-    fewer, less = ([one for one in each if data.draw(st.booleans())] for each in (said, graded))
+    fewer = [one for one in said if data.draw(st.booleans())]
+    less = [one for one in graded if data.draw(st.booleans())]
     before, _ = fails(said, raters, graded, graders)
     after, _ = fails(fewer, raters, less, graders)
     if after is Outcome.PASSES:
