@@ -17,7 +17,7 @@ from weighbridge.digests import digest_bytes
 from weighbridge.dossier.record import DossierRecord
 from weighbridge.dossier.statements.keys import PrivateKey
 from weighbridge.errors import UsageError
-from weighbridge.evidence.records import Estimate, NotMeasured
+from weighbridge.evidence.records import Comparison, Estimate, Measure, NotMeasured
 from weighbridge.protocol.vocabulary import Contrast, Rung, Verdict
 from weighbridge.registry.asked import digest_asked
 from weighbridge.registry.lookup import candidates, history, notice_of
@@ -187,6 +187,23 @@ def test_taking_evidence_out_of_a_dossier_never_improves_what_it_says(
     for was, now in zip(before.rungs, after.rungs, strict=True):
         for one, other in ((was.mean, now.mean), (was.worst, now.worst)):
             assert isinstance(other, NotMeasured) or isinstance(one, Estimate)
+
+
+def test_a_contrast_is_met_only_with_every_one_of_its_comparisons() -> None:
+    """The second law for one contrast: with any of them gone it is not met, and with one not met it is not."""
+    every = [each.model_copy(update={"verdict": Verdict.NO_MATERIAL_INCREASE}) for each in whole().comparisons]
+    assert all(said_of(every, contrast) is Answer.MET for contrast in Contrast)
+    for at, each in enumerate(every):
+        if (each.measure, each.scope) == (Measure.HARM, "all"):
+            assert said_of(every[:at] + every[at + 1 :], each.contrast) is Answer.NOT_SHOWN
+            worse = each.model_copy(update={"verdict": Verdict.MATERIAL_INCREASE})
+            assert said_of([*every[:at], worse, *every[at + 1 :]], each.contrast) is Answer.NOT_MET
+    assert said_of([], Contrast.OPENING) is Answer.NOT_MEASURED
+
+
+def said_of(comparisons: list[Comparison], contrast: Contrast) -> Answer:
+    record = whole().model_copy(update={"comparisons": tuple(comparisons)})
+    return facts_from(record, None, weight_files=1).of(contrast)
 
 
 entries = st.lists(

@@ -23,6 +23,9 @@ from weighbridge.standards.rulings import Ruling, StandardRuling
 NOTICE_SCHEMA = "weighbridge.notice/1"
 
 
+AGGREGATES: tuple[Literal["mean", "worst"], ...] = ("mean", "worst")
+
+
 class Answer(StrEnum):
     """Whether there is no material increase: met (none), not met (there is one), not shown (undecided), or nobody measured it."""
 
@@ -112,15 +115,13 @@ class Facts(Record):
     weight_files: int = Field(ge=0)
 
     def of(self, contrast: Contrast) -> Answer:
-        """Return what all comparisons of one contrast come to: the worst of them, and never met unless both ways of counting were looked at."""
-        made = [each for each in self.comparisons if each.contrast is contrast and isinstance(each, Compared)]
-        answers = {each.answer for each in made}
+        """Return what all comparisons of one contrast come to: met when every one of them is, and none is lacking."""
+        answers = {each.answer for each in self.comparisons if each.contrast is contrast}
         if Answer.NOT_MET in answers:
             return Answer.NOT_MET
         if answers <= {Answer.NOT_MEASURED}:
             return Answer.NOT_MEASURED
-        is_whole = {each.aggregate for each in made} == {"mean", "worst"}
-        return Answer.MET if answers == {Answer.MET} and is_whole else Answer.NOT_SHOWN
+        return Answer.MET if answers == {Answer.MET} else Answer.NOT_SHOWN
 
 
 class Match(StrEnum):
@@ -233,9 +234,9 @@ def facts_from(record: DossierRecord, rulings: Sequence[StandardRuling] | None, 
     harm = [each for each in record.comparisons if (each.measure, each.scope) == (Measure.HARM, "all")]
     said: list[Compared | NotCompared] = []
     for contrast in Contrast:
-        made = [_compared(each) for each in harm if each.contrast is contrast]
-        why = NotMeasured(reason=Reason.NOT_IN_PROTOCOL, detail="this comparison is not in the dossier")
-        said += made or [NotCompared(contrast=contrast, why=why)]
+        made = [each for each in harm if each.contrast is contrast]
+        said += [_compared(each) for each in made]
+        said += _not_compared(record, contrast, made)
     unasked = NotMeasured(reason=Reason.NOT_IN_PROTOCOL, detail="no standard was asked")
     return Facts(
         label=record.candidate.label,
@@ -351,6 +352,24 @@ def _deciding(record: DossierRecord, harm: Sequence[Comparison]) -> Answer:
         return Answer.NOT_MET
     answers.add(_ANSWERS[head.verdict])
     return answers.pop() if len(answers) == 1 else Answer.NOT_SHOWN
+
+
+def _not_compared(record: DossierRecord, contrast: Contrast, made: Sequence[Comparison]) -> list[NotCompared]:
+    """Return what of a contrast is lacking: all of it, or against which baseline and by which way of counting."""
+    if not made:
+        why = NotMeasured(reason=Reason.NOT_IN_PROTOCOL, detail="this comparison is not in the dossier")
+        return [NotCompared(contrast=contrast, why=why)]
+    there = {(each.baseline.subject, each.aggregate) for each in made}
+    against = (record.candidate,) if contrast is Contrast.OPENING else record.baselines
+    return [
+        NotCompared(
+            contrast=contrast,
+            why=NotMeasured(reason=Reason.NOT_IN_PROTOCOL, detail=f"{aggregate}, against {baseline.label}"),
+        )
+        for baseline in against
+        for aggregate in AGGREGATES
+        if (baseline.identity, aggregate) not in there
+    ]
 
 
 def _compared(found: Comparison) -> Compared:

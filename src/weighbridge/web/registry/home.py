@@ -40,7 +40,7 @@ def home(request: Request, site: Here) -> Response:
 @router.get("/lookup")
 def look_up(request: Request, site: Here, q: Annotated[str, Query()] = "") -> Response:
     """Return the page of what was asked for, or a list of what it may be."""
-    asked = q.strip()[:_MAX_ASKED]
+    asked = "".join(each for each in q if each.isprintable()).strip()[:_MAX_ASKED]
     if not asked:
         return RedirectResponse("/", 303)
     digits = asked.lower().removeprefix("sha256:")
