@@ -7,17 +7,27 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import insert
+
 from tests.dossier.statements import made
 from tests.probes.checkpoint.weights.planted import Model, measured
 from tests.registry.databases import NOW, model, weighed
 from weighbridge.digests import digest_bytes
 from weighbridge.dossier.statements.keys import PrivateKey
+from weighbridge.errors import EvidenceError
 from weighbridge.probes.checkpoint.weights.fingerprint import Fingerprint, fingerprint
 from weighbridge.probes.checkpoint.weights.statistics import as_json
-from weighbridge.registry.publishing import Published, publish
+from weighbridge.registry.asked import Published
+from weighbridge.registry.audit import last_entry, note
+from weighbridge.registry.lineage.keeping import Marked, count_mark, declared_by, write_mark
+from weighbridge.registry.lineage.marks import Mark, NotMeasured, read_mark
+from weighbridge.registry.lineage.traits import read_traits
+from weighbridge.registry.publishing import publish
 from weighbridge.registry.store import Store
+from weighbridge.registry.tables import label_key, publications, weights
 from weighbridge.registry.upload import Upload, read_folder
 from weighbridge.subject.model import Subject
+from weighbridge.subject.roots import root_of
 
 
 def report(weights: Model, dtype: str = "f32") -> dict[str, Any]:
@@ -48,6 +58,45 @@ def dossier(folder: Path, key: PrivateKey, subject: Subject, said: Mapping[str, 
     return read_folder(folder)
 
 
+def plant(
+    store: Store,
+    words: str,
+    said: Mapping[str, Any] | None,
+    *,
+    made_from: str | None = None,
+    subject: Subject | None = None,
+) -> Published:
+    """Put the rows in that publishing puts in, without a dossier: its files are never looked at when kin are sought."""
+    subject = subject or model(words)
+    files = {each.path: each.digest for part in subject.components for each in part.files}
+    root, now = root_of(files), store.clock()
+    envelope = digest_bytes(f"{words}{now}".encode())
+    if said is None:
+        mark: Mark = NotMeasured("its dossier holds no inspection of the files")
+    else:
+        try:
+            mark = read_mark(said.get("fingerprint"))
+        except EvidenceError:
+            mark = NotMeasured("its fingerprint is damaged")
+    names = () if made_from is None else declared_by(subject.model_copy(update={"notes": (noted(made_from),)}))
+    row = {
+        **dict.fromkeys(("envelope", "statement", "dossier"), envelope),
+        **dict.fromkeys(("weighed_at", "made_at", "valid_until", "published_at"), now),
+        "root": root, "label": subject.label, "label_key": label_key(subject.label), "signer": "s", "facts": "{}",
+    }
+    with store.writing() as connection:
+        connection.execute(insert(publications).values(signer_known=True, **row))
+        connection.execute(insert(weights), [{"digest": each, "envelope": envelope} for each in set(files.values())])
+        write_mark(connection, envelope, root, Marked(mark, read_traits((said or {}).get("tensors")), names))
+        note(connection, now, "published", "test", root, {"publication": envelope})
+        count_mark(connection, envelope, last_entry(connection))
+    return Published(publication=envelope, subject=root, signer="s", signer_known=True, new=True)
+
+
+def noted(made_from: str) -> str:
+    return f"made from {made_from}, as its card says"
+
+
 def put_model(
     store: Store,
     folder: Path,
@@ -62,7 +111,7 @@ def put_model(
     """Publish a model labelled `words`, which says that it was made from `made_from`."""
     subject = subject or model(words)
     if made_from is not None:
-        subject = subject.model_copy(update={"notes": (f"made from {made_from}, as its card says",)})
+        subject = subject.model_copy(update={"notes": (noted(made_from),)})
     now = store.clock()
     return publish(
         store, dossier(folder / digest_bytes(f"{words}{now}".encode())[7:19], key, subject, said, now=now), by=by

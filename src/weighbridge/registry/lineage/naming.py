@@ -5,7 +5,6 @@ Each name is of what can be seen. A fine-tune that was then quantised is "quanti
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from itertools import combinations
 
@@ -38,35 +37,24 @@ class Name(StrEnum):
     NONE = "no kinship shown"
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
-    """The name, and which of the two was made from the other where that is seen: "one", "other" or None."""
-
-    name: Name
-    derivative: str | None = None
-
-
-def name_relation(found: Related, one: Traits | None, other: Traits | None) -> Named:
+def name_relation(found: Related, one: Traits | None, other: Traits | None) -> Name:
     """Return what two models that match are to each other. Without traits, what the bits tell."""
     if not found.match:
-        return Named(Name.NONE)
+        return Name.NONE
     from_bits = Name(found.relation.value) if found.relation is not None else Name.NOT_KNOWN
     if one is None or other is None:
-        return Named(from_bits)
+        return from_bits
     if _is_copy(one, other):
-        return Named(Name.COPY)
+        return Name.COPY
     if found.relation in (Relation.LAYERS, Relation.VOCABULARY):
-        return Named(from_bits)
-    if (coarse := (_is_coarse(one), _is_coarse(other))) in ((True, False), (False, True)):
-        return Named(Name.QUANTISED, "one" if coarse[0] else "other")
-    if coarse == (True, True):
-        return Named(Name.QUANTISED if _types(one) != _types(other) else from_bits)
-    sparser = _sparser(one, other)
-    if abs(sparser) >= SPARSER:
-        return Named(Name.PRUNED, "one" if sparser > 0 else "other")
+        return from_bits
+    if is_coarse(one) != is_coarse(other) or (is_coarse(one) and _types(one) != _types(other)):
+        return Name.QUANTISED
+    if not is_coarse(one) and abs(_sparser(one, other)) >= SPARSER:
+        return Name.PRUNED
     if found.relation is not Relation.PART and _norms_moved(one, other):
-        return Named(Name.FINE_TUNED)
-    return Named(from_bits)
+        return Name.FINE_TUNED
+    return from_bits
 
 
 def merged_from(child: Fingerprint, kin: dict[str, Fingerprint]) -> tuple[str, str] | None:
@@ -104,10 +92,18 @@ def _matrices(model: Traits) -> dict[str, Trait]:
     }
 
 
-def _is_coarse(model: Traits) -> bool:
+def is_coarse(model: Traits) -> bool:
+    """Return whether most values of its matrices are stored in fewer than 16 bits, or as integers."""
     each = _matrices(model).values()
     whole = sum(one.elements for one in each)
     return sum(one.elements for one in each if not one.is_float) * 2 > whole > 0
+
+
+def zeros_in(model: Traits) -> float | None:
+    """Return the share of zeros in its matrices, in [0, 1]; None where none was counted."""
+    each = [one for one in _matrices(model).values() if one.zeros is not None]
+    whole = sum(one.elements for one in each)
+    return sum(one.zeros or 0 for one in each) / whole if whole else None
 
 
 def _types(model: Traits) -> dict[str, str]:
