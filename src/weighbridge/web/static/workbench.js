@@ -62,6 +62,7 @@
       state.textContent = JSON.parse(event.data).state;
       const turn = answer.closest("[data-turn]");
       delete answer.dataset.side;
+      answer.closest(".sample").querySelector("[data-key=x]")?.remove();
       done();
       if (!turn.querySelector("details[data-side]")) finish(turn);
     });
@@ -98,9 +99,18 @@
   };
 
   const typed = (element) => element.matches("textarea, select, input:not([type=radio], [type=checkbox]), [contenteditable]");
+  const shown = () => [...turns.querySelectorAll("[data-turn]")];
+  const inFocus = () => shown().findIndex((each) => each.contains(document.activeElement));
+  const tag = () => {
+    const forms = [...(shown().at(inFocus())?.querySelectorAll("details.tag-it") ?? [])];
+    const form = forms.find((each) => !each.open && !each.contains(document.activeElement)) ?? forms[0];
+    if (!form) return;
+    form.open = true;
+    (form.querySelector("[data-question] input:checked") ?? form.querySelector("[data-question] input"))?.focus();
+  };
   const step = (by) => {
-    const all = [...turns.querySelectorAll("[data-turn]")];
-    const here = all.findIndex((each) => each.contains(document.activeElement));
+    const all = shown();
+    const here = inFocus();
     const target = here < 0 ? all[by > 0 ? 0 : all.length - 1] : all[here + by];
     if (target) { target.focus(); target.scrollIntoView({ block: "start" }); }
   };
@@ -111,6 +121,7 @@
     n: () => words?.focus(),
     j: () => step(1),
     k: () => step(-1),
+    t: tag,
     o: () => setFolding(!unfolded),
     x: () => press(all("x")[0]),
     a: () => press(all("a").at(-1)),
