@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from fastapi.requests import HTTPConnection
@@ -12,11 +13,15 @@ from weighbridge.registry.accounts.roles import Role
 
 @dataclass(frozen=True)
 class Who:
-    """Somebody who asks. `name` None: not signed in. `csrf`: what a form must send back; None for a token, which no browser sends by itself."""
+    """Somebody who asks. `name` None: not signed in. `csrf`: what a form must send back; None for a token, which no browser sends by itself.
+
+    `since`: when they signed in; None for a token.
+    """
 
     name: str | None = None
     role: Role = Role.VISITOR
     csrf: str | None = None
+    since: datetime | None = None
 
     @property
     def by(self) -> str:

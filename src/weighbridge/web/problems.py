@@ -105,9 +105,14 @@ def answer(request: Request, problem: Problem) -> Response:
             problem.headers,
             media_type="application/problem+json",
         )
-    found = page(request, "problem.html", status=problem.status, problem=details)
+    found = page(request, "problem.html", status=problem.status, problem=details, back=_back(request))
     found.headers.update(problem.headers)
     return found
+
+
+def _back(request: Request) -> str | None:
+    """Return where to go on after signing in, None when it was a form: that is sent again by hand."""
+    return request.url.path if request.method == "GET" else None
 
 
 def wants_page(request: Request) -> bool:

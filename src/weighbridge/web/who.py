@@ -38,7 +38,8 @@ def needs(role: Role) -> Callable[[Request], Awaitable[Who]]:
     async def needed(request: Request) -> Who:
         found = await who(request)
         if found.name is None:
-            raise Problem(401, "nobody is signed in", do="sign in, or send a token")
+            challenge = {"WWW-Authenticate": "Bearer"}
+            raise Problem(401, "nobody is signed in", do="sign in, or send a token", headers=challenge)
         if not found.may(role):
             raise Problem(403, f"this is for a {role.value}, and you are a {found.role.value}", do="ask a maintainer")
         if request.method not in _SAFE and found.csrf is not None:

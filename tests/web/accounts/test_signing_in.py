@@ -212,3 +212,37 @@ def test_cookies_are_for_this_host_and_no_script(site: Site, app: FastAPI) -> No
                 assert "HttpOnly" in cookie and "SameSite=lax" in cookie and "Path=/" in cookie
                 assert ("Secure" in cookie) == bool(prefix)
                 assert "Domain" not in cookie
+
+
+def test_ways_in_are_changed_only_by_somebody_who_has_just_signed_in(maintainer: Browser, clock: Clock) -> None:
+    """A session that was stolen in the afternoon makes no token, adds no passkey, and lets nobody else in; what it may read it reads."""
+    clock.now += timedelta(minutes=31)
+    csrf = {"x-csrf-token": maintainer.csrf()}
+    assert "sign in again" in maintainer.get("/account").text
+    assert maintainer.script("/account/passkeys/options", {}, **csrf).status_code == 401
+    assert maintainer.form("/account/tokens", name="x", role="visitor", days="1").status_code == 401
+    assert maintainer.form("/users", "/users", name="eve", role="maintainer").status_code == 401
+    assert maintainer.form("/users/ada/link", "/users").status_code == 401
+    assert maintainer.sign_in().status_code == 200
+    assert "sign in again" not in maintainer.get("/account").text
+    assert maintainer.form("/account/tokens", name="x", role="visitor", days="1").status_code == 200
+    clock.now += timedelta(minutes=31)
+    assert maintainer.form("/account/sign-out-everywhere").status_code == 303
+
+
+def test_signing_in_cannot_be_hammered(browser: Opened, maintainer: Browser) -> None:
+    """After some tries in a minute from one address there are no more; who is signed in there goes on."""
+    eve = browser()
+    codes = [eve.script("/sign-in/options", {}).status_code for _ in range(60)]
+    assert codes[0] == 200 and codes[-1] == 429
+    assert eve.script("/join/look", {"secret": "x" * 43}).status_code == 400
+    codes = [eve.script("/join/look", {"secret": "x" * 43}).status_code for _ in range(60)]
+    assert codes[-1] == 429
+    assert maintainer.script("/sign-in/options", {}).status_code == 200
+
+
+def test_a_page_that_is_not_for_all_leads_back_after_signing_in(browser: Opened) -> None:
+    refused = browser().get("/audit")
+    assert refused.status_code == 401
+    assert 'href="/sign-in?next=/audit"' in refused.text
+    assert "Bearer" in refused.headers["www-authenticate"]

@@ -27,7 +27,7 @@ from weighbridge.registry.accounts.sessions import end_sessions, list_sessions
 from weighbridge.registry.accounts.tokens import list_tokens, make_token, revoke_token
 from weighbridge.registry.accounts.users import read_user
 from weighbridge.web.accounts.cookies import drop_session, drop_step, session_of, set_step, step_of
-from weighbridge.web.accounts.guards import in_person, place_of
+from weighbridge.web.accounts.guards import in_person, is_fresh, just_now, place_of
 from weighbridge.web.door import Who
 from weighbridge.web.limits import limited
 from weighbridge.web.pages import page
@@ -39,6 +39,7 @@ router = APIRouter(include_in_schema=False)
 api = APIRouter(prefix="/api/v1", tags=["accounts"])
 
 Person = Annotated[Who, Depends(in_person(Role.VISITOR))]
+Fresh = Annotated[Who, Depends(just_now(Role.VISITOR))]
 _OFTEN = [Depends(limited("account", 60))]
 
 
@@ -72,7 +73,7 @@ def account_page(request: Request, site: Here, who: Person) -> Response:
 
 
 @router.post("/account/passkeys/options", dependencies=_OFTEN)
-def passkey_options(request: Request, site: Here, who: Person) -> JSONResponse:
+def passkey_options(request: Request, site: Here, who: Fresh) -> JSONResponse:
     """Give a browser what it needs to make another passkey."""
     now = site.store.clock()
     with site.store.reading() as connection:
@@ -85,7 +86,7 @@ def passkey_options(request: Request, site: Here, who: Person) -> JSONResponse:
 
 
 @router.post("/account/passkeys", dependencies=_OFTEN)
-def passkey_added(request: Request, site: Here, who: Person, sent: Added) -> JSONResponse:
+def passkey_added(request: Request, site: Here, who: Fresh, sent: Added) -> JSONResponse:
     """Keep another passkey."""
     now = site.store.clock()
     challenge = unsealed(seal_key(site.store), step_of(request, site.settings), "add passkey", now)
@@ -100,7 +101,7 @@ def passkey_added(request: Request, site: Here, who: Person, sent: Added) -> JSO
 
 
 @router.post("/account/passkeys/{digest}/remove", dependencies=_OFTEN)
-def passkey_removed(site: Here, who: Person, digest: str) -> Response:
+def passkey_removed(site: Here, who: Fresh, digest: str) -> Response:
     """Take a passkey away."""
     with site.store.writing() as connection:
         remove_passkey(connection, site.store.clock(), who.by, f"sha256:{digest}", by=who.by)
@@ -108,7 +109,7 @@ def passkey_removed(site: Here, who: Person, digest: str) -> Response:
 
 
 @router.post("/account/identities/{digest}/remove", dependencies=_OFTEN)
-def identity_removed(site: Here, who: Person, digest: str) -> Response:
+def identity_removed(site: Here, who: Fresh, digest: str) -> Response:
     """Take the tie to a provider's account away."""
     with site.store.writing() as connection:
         remove_identity(connection, site.store.clock(), who.by, f"sha256:{digest}", by=who.by)
@@ -119,7 +120,7 @@ def identity_removed(site: Here, who: Person, digest: str) -> Response:
 def token_made(
     request: Request,
     site: Here,
-    who: Person,
+    who: Fresh,
     name: Annotated[str, Form(max_length=200)],
     role: Annotated[Role, Form()],
     days: Annotated[int, Form(ge=1, le=366)],
@@ -162,6 +163,7 @@ def _account(request: Request, site: Site, who: Who, made: str | None = None) ->
             this=_session(request, site),
             roles=[each for each in Role if who.role.covers(each)],
             made=made,
+            fresh=is_fresh(who, site),
             idles=in_words(settings.session_idles),
             lasts=in_words(settings.session_lasts),
         )

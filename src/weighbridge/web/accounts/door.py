@@ -58,7 +58,7 @@ class AccountsDoor:
             return NOBODY
         if _is_due(found.seen_at, now):
             mark_used(self._store, sessions, "seen_at", found.digest, now)
-        return Who(found.user, found.role, csrf_of(secret))
+        return Who(found.user, found.role, csrf_of(secret), found.created_at)
 
 
 def _is_due(last: datetime | None, now: datetime) -> bool:

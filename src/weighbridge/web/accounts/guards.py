@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
@@ -12,8 +13,10 @@ from weighbridge.registry.accounts.roles import Role
 from weighbridge.web.door import Who
 from weighbridge.web.problems import Problem
 from weighbridge.web.settings import Settings
-from weighbridge.web.site import site
+from weighbridge.web.site import Site, site
 from weighbridge.web.who import needs
+
+FRESH = timedelta(minutes=30)
 
 
 async def from_here(request: Request) -> None:
@@ -37,6 +40,27 @@ def in_person(role: Role) -> Callable[..., Awaitable[Who]]:
 
     person.role = role  # type: ignore[attr-defined]  # as `needs` has it
     return person
+
+
+def just_now(role: Role) -> Callable[..., Awaitable[Who]]:
+    """Return a dependency like `in_person` that asks for a sign-in of the last half hour: a session that was stolen must not make a way in."""
+    person = in_person(role)
+
+    async def fresh(request: Request, found: Who = Depends(person)) -> Who:  # noqa: B008  as above
+        if not is_fresh(found, site(request)):
+            minutes = FRESH // timedelta(minutes=1)
+            raise Problem(
+                401, f"this needs a sign-in of the last {minutes} minutes", do="sign in again and do it again"
+            )
+        return found
+
+    fresh.role = role  # type: ignore[attr-defined]  # as `needs` has it
+    return fresh
+
+
+def is_fresh(found: Who, here: Site) -> bool:
+    """Return whether somebody signed in within the last half hour."""
+    return found.since is not None and here.store.clock() - found.since <= FRESH
 
 
 def place_of(settings: Settings) -> Place:

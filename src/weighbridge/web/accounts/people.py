@@ -11,7 +11,7 @@ from weighbridge.registry.accounts.links import address, make_link
 from weighbridge.registry.accounts.roles import Role
 from weighbridge.registry.accounts.sessions import end_sessions
 from weighbridge.registry.accounts.users import NAME, add_user, change_role, disable, enable, list_users, maintainers
-from weighbridge.web.accounts.guards import in_person
+from weighbridge.web.accounts.guards import in_person, is_fresh, just_now
 from weighbridge.web.door import Who
 from weighbridge.web.limits import limited
 from weighbridge.web.pages import page
@@ -19,14 +19,14 @@ from weighbridge.web.site import Here, Site
 
 router = APIRouter(include_in_schema=False)
 
-Maintainer = Annotated[Who, Depends(in_person(Role.MAINTAINER))]
+Maintainer = Annotated[Who, Depends(just_now(Role.MAINTAINER))]
 _OFTEN = [Depends(limited("users", 60))]
 
 
 @router.get("/users")
-def users_page(request: Request, site: Here, who: Maintainer) -> Response:
+def users_page(request: Request, site: Here, who: Annotated[Who, Depends(in_person(Role.MAINTAINER))]) -> Response:
     """Show all users."""
-    return _users(request, site)
+    return _users(request, site, who)
 
 
 @router.post("/users", dependencies=_OFTEN)
@@ -42,7 +42,7 @@ def user_added(
         now = site.store.clock()
         user = add_user(connection, now, name.strip(), role, by=who.by)
         secret = make_link(connection, now, user.name, by=who.by)
-    return _users(request, site, invited=user.name, link=address(site.settings.origin, secret))
+    return _users(request, site, who, invited=user.name, link=address(site.settings.origin, secret))
 
 
 @router.post("/users/{name}/link", dependencies=_OFTEN)
@@ -50,7 +50,7 @@ def user_linked(request: Request, site: Here, who: Maintainer, name: str) -> Res
     """Show a new one-time link for a user this once: for one whose link ran out, or whose passkeys are lost."""
     with site.store.writing() as connection:
         secret = make_link(connection, site.store.clock(), name, by=who.by)
-    return _users(request, site, invited=name, link=address(site.settings.origin, secret))
+    return _users(request, site, who, invited=name, link=address(site.settings.origin, secret))
 
 
 @router.post("/users/{name}/role", dependencies=_OFTEN)
@@ -86,7 +86,7 @@ def user_signed_out(site: Here, who: Maintainer, name: str) -> Response:
     return RedirectResponse("/users", 303)
 
 
-def _users(request: Request, site: Site, invited: str | None = None, link: str | None = None) -> Response:
+def _users(request: Request, site: Site, who: Who, invited: str | None = None, link: str | None = None) -> Response:
     with site.store.reading() as connection:
         found = list_users(connection, site.store.clock())
         able = maintainers(connection)
@@ -96,6 +96,7 @@ def _users(request: Request, site: Site, invited: str | None = None, link: str |
         "accounts/users.html",
         users=found,
         only=only,
+        fresh=is_fresh(who, site),
         invited=invited,
         link=link,
         name_form=NAME,
