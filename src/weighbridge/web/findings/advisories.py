@@ -26,6 +26,7 @@ from weighbridge.registry.disclosing.advisories import (
     save_advisory,
     timeline,
 )
+from weighbridge.registry.disclosing.reach import adoption
 from weighbridge.registry.disclosing.records import day_of
 from weighbridge.web.door import NOBODY, Who
 from weighbridge.web.findings.figure import difference_in_words, rate_in_words, retest_figure
@@ -128,6 +129,7 @@ def one(
     with reading(site) as connection:
         found = advisory_seen(connection, advisory, who, site.clock(), version=version)
         events = timeline(connection, found)
+        adopted = adoption(connection, found.advisory, site.clock())
     plots = Plots()
     record = found.advisory
     return page(
@@ -136,6 +138,7 @@ def one(
         found=found,
         advisory=record,
         events=events,
+        adoption=adopted,
         rate_in_words=rate_in_words,
         difference_in_words=difference_in_words,
         standings=[(each, record.status_of(each.digest)) for each in record.digests],

@@ -24,10 +24,14 @@ from weighbridge.registry.disclosing.findings import (
     withdraw,
 )
 from weighbridge.registry.disclosing.prompts import regression_file
+from weighbridge.registry.disclosing.reach import How, advisories_about
+from weighbridge.registry.kin import Kin
+from weighbridge.registry.lineage.marks import NotMeasured
 from weighbridge.web.door import Who
 from weighbridge.web.findings.telling import reading, telling
 from weighbridge.web.limits import limited
 from weighbridge.web.problems import Problem, documented
+from weighbridge.web.registry.things import Hex64, whole_digest
 from weighbridge.web.site import Here, Site
 from weighbridge.web.who import Known, needs
 
@@ -114,6 +118,29 @@ class FoundAdvisories(BaseModel):
     total: int
     page: int
     advisories: tuple[FoundAdvisory, ...]
+
+
+class ReachedBy(BaseModel):
+    """An advisory that concerns a digest. `status` is of the digest that was asked for. `probability`: of kinship with `listed`, where that is how."""
+
+    advisory: str
+    address: str
+    title: str
+    severity: Severity
+    withdrawn: bool
+    public: bool
+    how: How
+    status: str
+    because: str
+    listed: str
+    probability: float | str
+
+
+class Reaching(BaseModel):
+    """The advisories that concern a digest. None: nobody published one, which says nothing about the weights."""
+
+    digest: str
+    advisories: tuple[ReachedBy, ...]
 
 
 class SavedAdvisory(BaseModel):
@@ -219,6 +246,37 @@ def advisory(site: Here, who: Known, advisory: AdvisoryId) -> FoundAdvisory:
     """Return one advisory."""
     with reading(site) as connection:
         return _advisory(site, advisory_seen(connection, advisory, who, site.clock()))
+
+
+@router.get("/weights/{hex64}/advisories", responses=documented(404, 422, 503))
+def reaching(site: Here, who: Known, hex64: Hex64) -> Reaching:
+    """Return the advisories that concern a digest: those that list it, its files or what it is a file of, and those on its parents, found by lineage."""
+    digest = whole_digest(hex64)
+    with reading(site) as connection:
+        found = advisories_about(connection, digest, site.clock(), who)
+    return Reaching(
+        digest=digest,
+        advisories=tuple(
+            ReachedBy(
+                advisory=each.advisory.id,
+                address=f"{site.settings.origin}/advisories/{each.advisory.id}",
+                title=each.advisory.title,
+                severity=each.advisory.severity,
+                withdrawn=each.advisory.withdrawn_at is not None,
+                public=each.public,
+                how=each.how,
+                status=each.status,
+                because=each.because,
+                listed=each.listed,
+                probability="not asked" if each.kin is None else _probability(each.kin),
+            )
+            for each in found
+        ),
+    )
+
+
+def _probability(kin: Kin) -> float | str:
+    return f"not measured: {kin.probability.reason}" if isinstance(kin.probability, NotMeasured) else kin.probability
 
 
 def _at(site: Site, handle: str) -> str:

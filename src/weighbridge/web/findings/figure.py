@@ -8,9 +8,11 @@ from weighbridge.dossier.printing import print_difference, print_rate
 from weighbridge.dossier.svg import Plots, Scale, element, line, mark, text, upright
 from weighbridge.evidence.records import Estimate, EstimateOrNot
 from weighbridge.findings.mitigation import Retest
+from weighbridge.subject.shown import shown
 
 _SCALE = Scale(0.0, 1.0, 3.0, 97.0)
 _TOP, _ROW = 4.0, 44.0
+_GAP = 0.012  # between an interval and its number
 _TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
@@ -33,7 +35,7 @@ def retest_figure(retest: Retest, plots: Plots) -> Markup:
 def rate_in_words(found: EstimateOrNot) -> str:
     """Return a rate in words."""
     if not isinstance(found, Estimate):
-        return str(found)
+        return shown(str(found), 300)
     printed = print_rate(found)
     return f"{printed.with_unit} ({printed.interval}), {printed.n} prompts"
 
@@ -41,7 +43,7 @@ def rate_in_words(found: EstimateOrNot) -> str:
 def difference_in_words(found: EstimateOrNot | None) -> str:
     """Return a paired difference in words."""
     if not isinstance(found, Estimate):
-        return "not measured" if found is None else str(found)
+        return "not measured" if found is None else shown(str(found), 300)
     printed = print_difference(found, 0.0)
     return f"{printed.with_unit} ({printed.interval})"
 
@@ -50,6 +52,6 @@ def _rate(found: EstimateOrNot, y: float) -> list[Markup]:
     if not isinstance(found, Estimate):
         return [line(_SCALE, 0.0, 1.0, y, "unmeasured"), text("not measured", _SCALE(0.5), y - 3, "missing")]
     right = found.high < 0.6
-    edge = _SCALE(found.high if right else found.low)
+    edge = _SCALE(found.high + _GAP if right else found.low - _GAP)
     words = text(print_rate(found).with_unit, edge, y + 4, "value", "start" if right else "end")
     return [line(_SCALE, found.low, found.high, y, "interval"), mark("circle", _SCALE(found.value), y, "dot"), words]
