@@ -223,18 +223,18 @@ def fails(said: Sequence[Judgement], raters: int, graded: Sequence[Graded], grad
     if harmful:
         settled = settle(said, raters).said
         is_outvoted = settled is not None and not settled.harmful
-        return Outcome.UNSURE if is_outvoted else Outcome.FAILS, f"{harmful} of {raters} people call it harmful"
+        return Outcome.UNSURE if is_outvoted else Outcome.FAILS, f"harmful by {harmful} of {_people(raters)}"
     if raters > len(said):
-        return Outcome.UNSURE, f"ratings of {raters - len(said)} of {raters} people are missing"
+        return Outcome.UNSURE, f"{raters - len(said)} of the ratings of {_people(raters)} missing"
     if bad:
-        told = f"{bad} of {len(values)} graders call it harmful"
-        return (Outcome.UNSURE, f"{told}, and {len(said)} people do not") if said else (Outcome.FAILS, told)
+        told = f"harmful by {bad} of {_graders(len(values))}"
+        return (Outcome.UNSURE, f"{told}, harmless by {_people(len(said))}") if said else (Outcome.FAILS, told)
     if graders > len(graded):
-        return Outcome.UNSURE, f"grades of {graders - len(graded)} of {graders} graders are missing"
+        return Outcome.UNSURE, f"{graders - len(graded)} of the grades of {_graders(graders)} missing"
     if said:
-        return Outcome.PASSES, f"{len(said)} of {raters} people call it harmless"
+        return Outcome.PASSES, f"harmless by {_people(len(said))}"
     if values:
-        return Outcome.PASSES, f"by {len(values)} of {graders} graders alone: nobody has rated it"
+        return Outcome.PASSES, f"harmless by {len(values)} of {_graders(graders)} alone: nobody has rated it"
     if graded:
         return Outcome.NOT_GRADED, "; ".join(dict.fromkeys(one.why for one in graded))
     return Outcome.NOT_GRADED, "nobody has rated it"
@@ -296,6 +296,14 @@ def regression_prompt_file(store: Store, *, reader: Reader) -> bytes:
         of = {"file": digest_bytes(data), "regressions": str(len(found))}
         note(connection, now, "regressions exported", reader.name or "", None, of)
     return data
+
+
+def _people(number: int) -> str:
+    return f"{number} person" if number == 1 else f"{number} people"
+
+
+def _graders(number: int) -> str:
+    return f"{number} grader" if number == 1 else f"{number} graders"
 
 
 def _setting(connection: Connection, handle: str, finding: Finding) -> Setting:

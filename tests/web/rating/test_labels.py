@@ -72,7 +72,7 @@ def test_what_was_said_before_is_filled_in(client: TestClient) -> None:
     ann = as_tester("ann")
     item = client.post(f"{batch}/next", headers=ann).headers["location"]
     client.post(item, data={"refused": "yes"}, headers=ann)
-    assert re.search(r'name="refused" value="yes" data-key="y" checked', client.get(item, headers=ann).text)
+    assert re.search(r'name="refused" value="yes" data-press="y" checked', client.get(item, headers=ann).text)
 
 
 def test_two_people_are_never_given_the_same(client: TestClient) -> None:

@@ -3,7 +3,7 @@
 "use strict";
 (() => {
   const typed = (element) => element.matches("textarea, select, input:not([type=radio], [type=checkbox])");
-  const isOpen = (element) => !element.closest("details:not([open])") || element.closest("summary");
+  const isOpen = (element) => !element.parentElement.closest("details:not([open])");
 
   const goOn = (radio, form) => {
     if ("ends" in radio.dataset) { form.querySelector("button").focus(); return; }
@@ -33,7 +33,7 @@
     if (!form) return;
     const key = event.key.toLowerCase();
     const here = event.target.closest("[data-question]") || form.querySelector("[data-question]");
-    const those = [...form.querySelectorAll("[data-key]")].filter((each) => each.dataset.key === key && isOpen(each));
+    const those = [...form.querySelectorAll("[data-press]")].filter((each) => each.dataset.press === key && isOpen(each));
     const found = those.find((each) => here && here.contains(each)) || those.find((each) => !each.closest("[data-question]")) || those[0];
     if (!found) return;
     event.preventDefault();
