@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from sqlalchemy import Connection
 
@@ -21,21 +20,13 @@ from weighbridge.registry.lineage.keeping import packed_words
 from weighbridge.registry.lineage.kept import kept
 from weighbridge.registry.lineage.marks import Mark, NotMeasured
 from weighbridge.registry.lineage.naming import Name, is_coarse, name_relation, zeros_in
-from weighbridge.registry.lineage.orienting import Because, Edge, Node, direction, edges_among
+from weighbridge.registry.lineage.orienting import Because, Direction, Edge, Node, descent, edges_among
 from weighbridge.registry.lineage.published import Model, called, declaring, models_of, root_of_digest, sharing_files
 from weighbridge.registry.lineage.relation import Related, probability, relate
 from weighbridge.registry.store import Store
 
 MOST_NEAR = 50  # candidates by fingerprint that are compared whole
 EVEN = 0.5  # the probability before looking that two models are kin of which one declares the other
-
-
-class Direction(StrEnum):
-    """What the other model is to the one that was asked about."""
-
-    PARENT = "parent"
-    DERIVATIVE = "derivative"
-    NOT_KNOWN = "kin, direction not known"
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +243,7 @@ _UNTOLD = (Name.NOT_KNOWN, Name.FINE_TUNED, Name.SAME_VALUES)
 def _direction(me: str, root: str, edges: Sequence[Edge]) -> tuple[Direction, Because]:
     """Return what `root` is to `me`: an ancestor, a descendant, or neither as far as is known."""
     for one, other, way in ((me, root, Direction.PARENT), (root, me, Direction.DERIVATIVE)):
-        if (because := direction(one, other, edges)) is not None:
+        if (because := descent(one, other, edges)) is not None:
             return way, because
     return Direction.NOT_KNOWN, Because.NOTHING
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
@@ -18,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from weighbridge.errors import UsageError
 from weighbridge.evidence.records import Record
 from weighbridge.registry.asked import Candidates, Published
+from weighbridge.registry.lineage.told import LineageTold
 from weighbridge.registry.notices import Notice
 from weighbridge.registry.problems import NotAdmitted, RegistryError, UploadRefused
 from weighbridge.registry.upload import MAX_ARCHIVE_BYTES, Upload, write_archive
@@ -115,6 +116,15 @@ class Server:
     def candidates(self, asked: str) -> Candidates:
         """Return the digests that begin with `asked` (`sha256:...`). Raises `RegistryError`, `UsageError`."""
         return self._get(f"/api/v1/candidates?{urlencode({'prefix': asked})}", Candidates)
+
+    def lineage(self, digest: str) -> LineageTold:
+        """Return the kin of exactly these weights (`sha256:...`). Raises `RegistryError`, `UsageError`."""
+        return self._get(f"/api/v1/lineage/{digest.removeprefix('sha256:')}", LineageTold)
+
+    def lineage_like(self, fingerprint: str, files: Sequence[str]) -> LineageTold:
+        """Return the kin of a model that need not be published. `fingerprint`: packed, as base64url. Raises `RegistryError`, `UsageError`."""
+        asked = [("fingerprint", fingerprint), *(("file", each.removeprefix("sha256:")) for each in files)]
+        return self._get(f"/api/v1/lineage?{urlencode(asked)}", LineageTold)
 
     def _get(self, path: str, kind: type[Answer]) -> Answer:
         found = _run(self._asked(path))

@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute
 from starlette.staticfiles import StaticFiles
 
 from weighbridge import __version__
-from weighbridge.web import accounts, findings, health, quick, rankings, rating, registry, workbench
+from weighbridge.web import accounts, findings, health, lineage, quick, rankings, rating, registry, workbench
 from weighbridge.web.bounds import Bounds
 from weighbridge.web.headers import Headers
 from weighbridge.web.problems import Caught, tell_problems
@@ -26,6 +26,7 @@ _ROUTERS: tuple[APIRouter, ...] = (
     findings.router,
     workbench.router,
     rankings.router,
+    lineage.router,
 )
 _STATIC = Path(__file__).with_name("static")
 

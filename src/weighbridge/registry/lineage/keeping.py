@@ -6,9 +6,7 @@ that many weighings of one model do not crowd out its kin.
 
 from __future__ import annotations
 
-import json
 import re
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +18,7 @@ from weighbridge.dossier.record import DossierRecord
 from weighbridge.errors import EvidenceError
 from weighbridge.probes.checkpoint.weights.fingerprint import LEAST_BITS, Fingerprint
 from weighbridge.registry.lineage.index import row_of
-from weighbridge.registry.lineage.marks import Mark, NotMeasured, read_mark
+from weighbridge.registry.lineage.marks import Mark, NotMeasured, pack_mark, read_mark
 from weighbridge.registry.lineage.traits import Traits, read_traits
 from weighbridge.registry.tables import label_key
 from weighbridge.registry.tables.lineage import declared, marks, traits
@@ -28,7 +26,6 @@ from weighbridge.subject.model import Subject
 
 MOST_NAMES = 20
 MAX_NAME = 200
-_MAX_MARK_BYTES = 1 << 20
 
 # How `subject.directory` and `subject.model_file` note what a card or a file declares.
 _MADE_FROM = re.compile(r"made from (.{1,5000}), as (?:its card|the file) says")
@@ -115,21 +112,6 @@ def short_key(name: str) -> str:
     'big-model'
     """
     return label_key(name.rstrip("/").rpartition("/")[2])
-
-
-def pack_mark(mark: Fingerprint) -> bytes:
-    """Return a fingerprint as deflated JSON."""
-    return zlib.compress(json.dumps(mark.as_json(), separators=(",", ":")).encode(), 6)
-
-
-def unpack_mark(data: bytes | None, reason: str | None) -> Mark:
-    """Return a fingerprint as it was kept; "not measured", with why, where there is none."""
-    if data is None:
-        return NotMeasured(reason or "the model has no fingerprint")
-    try:
-        return read_mark(json.loads(zlib.decompressobj().decompress(data, _MAX_MARK_BYTES)))
-    except (ValueError, zlib.error, EvidenceError):
-        return NotMeasured("its fingerprint is damaged")
 
 
 def packed_words(mark: Fingerprint) -> bytes | None:

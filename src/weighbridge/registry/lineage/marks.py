@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +13,7 @@ from weighbridge.errors import EvidenceError
 from weighbridge.probes.checkpoint.weights.fingerprint import MAX_LAYERS, ROLES, VERSION, Fingerprint
 
 MAX_PLACES = MAX_LAYERS * len(ROLES) + len(ROLES)
+_MAX_BYTES = 1 << 20
 _PLACE = re.compile(rf"(?:(?:0|[1-9][0-9]{{0,4}})\.)?(?:{'|'.join(ROLES)})", re.ASCII)
 _WORD = re.compile(r"[0-9a-f]{16}", re.ASCII)
 
@@ -50,6 +53,21 @@ def read_mark(data: Mapping[str, Any] | None) -> Mark:
         if not isinstance(word, str) or not _WORD.fullmatch(word):
             raise _damaged("the bits of a place are not 16 lower-case hexadecimal digits")
     return Fingerprint({place: int(word, 16) for place, word in bits.items()}) if bits else NotMeasured("it is empty")
+
+
+def pack_mark(mark: Fingerprint) -> bytes:
+    """Return a fingerprint as deflated JSON."""
+    return zlib.compress(json.dumps(mark.as_json(), separators=(",", ":")).encode(), 6)
+
+
+def unpack_mark(data: bytes | None, reason: str | None) -> Mark:
+    """Return a fingerprint as it was kept; "not measured", with why, where there is none."""
+    if data is None:
+        return NotMeasured(reason or "the model has no fingerprint")
+    try:
+        return read_mark(json.loads(zlib.decompressobj().decompress(data, _MAX_BYTES)))
+    except (ValueError, zlib.error, EvidenceError):
+        return NotMeasured("its fingerprint is damaged")
 
 
 def _damaged(what: str) -> EvidenceError:

@@ -17,6 +17,14 @@ from weighbridge.registry.lineage.naming import SPARSER, merged_from
 MOST_BETWEEN = 16  # models that one may be looked for between
 
 
+class Direction(StrEnum):
+    """What the other model is to the one that was asked about."""
+
+    PARENT = "parent"
+    DERIVATIVE = "derivative"
+    NOT_KNOWN = "kin, direction not known"
+
+
 class Because(StrEnum):
     """What a direction rests on, the surest first."""
 
@@ -71,7 +79,7 @@ def edges_among(nodes: Sequence[Node]) -> tuple[Edge, ...]:
     return tuple(edges)
 
 
-def direction(one: str, other: str, edges: Sequence[Edge]) -> Because | None:
+def descent(one: str, other: str, edges: Sequence[Edge]) -> Because | None:
     """Return what shows that `one` descends from `other`, the weakest of all steps between; None where nothing does."""
     seen, ways = {one}, [(one, Because.FILES)]
     while ways:
@@ -91,7 +99,7 @@ _ORDER = tuple(Because)
 
 
 def _descends(one: str, other: str, edges: Sequence[Edge]) -> bool:
-    return direction(one, other, edges) is not None
+    return descent(one, other, edges) is not None
 
 
 def _between(child: Node, nodes: Sequence[Node]) -> tuple[str, ...]:

@@ -10,8 +10,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, or_, select, union
 
-from weighbridge.registry.lineage.keeping import short_key, unpack_mark
-from weighbridge.registry.lineage.marks import Mark
+from weighbridge.registry.lineage.keeping import short_key
+from weighbridge.registry.lineage.marks import Mark, unpack_mark
 from weighbridge.registry.lineage.traits import Traits, unpack_traits
 from weighbridge.registry.tables import label_key, publications, revocations, weights
 from weighbridge.registry.tables.lineage import declared, marks, traits
