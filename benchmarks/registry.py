@@ -101,7 +101,7 @@ def main() -> int:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if given.db:
-            return measured(given, [_database(given.db, f"registry_{size}") for size in (given.few, given.many)])
+            return measured(given, [empty_database(given.db, f"registry_{size}") for size in (given.few, given.many)])
         return measured(given, [f"sqlite:///{Path(folder) / f'{size}.db'}" for size in (given.few, given.many)])
 
 
@@ -139,7 +139,7 @@ def measured(given: argparse.Namespace, places: list[str]) -> int:
     return 0 if worst <= TARGET else 1
 
 
-def _database(server: str, name: str) -> str:
+def empty_database(server: str, name: str) -> str:
     store = connect(server)
     with store.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
         connection.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))

@@ -75,7 +75,7 @@ def put(store: Store, data: Callable[[st.SearchStrategy], object], number: int) 
 
 @pytest.mark.parametrize("most", [quick.MOST_ENTRIES, 2])
 @settings(
-    max_examples=20,
+    max_examples=10,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     phases=[Phase.explicit, Phase.generate],  # with a database in it, shrinking takes minutes
@@ -92,7 +92,7 @@ def test_the_short_way_gives_the_bytes_of_the_long_one(
                 connection.execute(delete(table))
         connection.execute(delete(audit).where(audit.c.number > 0))
     notices = Notices(store)
-    for number in range(data.draw(st.integers(0, 6), "publications")):
+    for number in range(data.draw(st.integers(0, 4), "publications")):
         put(store, data.draw, number)
         name = digest_bytes(f"publication {data.draw(st.integers(0, number))}".encode())
         match data.draw(st.sampled_from(["", "", "revoke", "answer", "verify", "lose"])):
@@ -114,7 +114,7 @@ def test_the_short_way_gives_the_bytes_of_the_long_one(
             case "lose":
                 with store.writing() as connection:
                     note(connection, NOW, "published", "test", data.draw(st.sampled_from(ASKED)), {})
-        for at in TIMES:
+        for at in (TIMES[0], TIMES[2]):
             expected = [long_way(store, digest, at) for digest in ASKED]
             for _ in range(2):
                 with store.driver() as driver:

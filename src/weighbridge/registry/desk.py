@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from queue import Empty, SimpleQueue
 
 from weighbridge.registry.problems import RegistryError
 from weighbridge.registry.quick import Notices, Rendered
@@ -49,11 +50,15 @@ class Desk:
     def __init__(self, store: Store, clock: Callable[[], datetime], *, within_s: float = WITHIN_S) -> None:
         self._store, self._clock, self._within_s = store, clock, within_s
         self._notices = Notices(store)
-        self._come = threading.Condition()
-        self._queue: deque[_Asker] = deque()
-        self._idle = self._threads = 0
-        self._waiting: deque[_Asker] = deque()  # touched on the event loop alone, as the timer is
+        # All that follows is touched on the event loop alone, but for the work handed to the threads.
+        self._come: list[_Asker] = []
+        self._is_called = False
+        self._waiting: deque[_Asker] = deque()
         self._timer: asyncio.TimerHandle | None = None
+        self._out = 0
+        self._work: SimpleQueue[list[_Asker]] = SimpleQueue()
+        self._threads = 0
+        self._counting = threading.Lock()  # of threads
 
     async def notice(self, digest: str) -> Answered:
         """Return the notice of a whole digest as of now. Raises `RegistryError`, after `within_s` seconds at the latest."""
@@ -69,14 +74,26 @@ class Desk:
         waiting.append(asker)
         if self._timer is None:
             self._timer = loop.call_at(asker.until, self._late)
-        with self._come:
-            self._queue.append(asker)
-            if self._idle:
-                self._come.notify()
-            elif self._threads < THREADS:
-                self._threads += 1
-                threading.Thread(target=self._work, name="weighbridge notices", daemon=True).start()
+        self._come.append(asker)
+        if not self._is_called and self._out < THREADS:
+            self._is_called = True
+            loop.call_soon(self._hand_out)  # once the others who are here already have asked
         return await asker.answer
+
+    def _hand_out(self) -> None:
+        """Give those who have come to a thread; while all are at work, those who come gather."""
+        self._is_called = False
+        while self._come and self._out < THREADS:
+            batch = [each for each in self._come[:MOST_AT_ONCE] if not each.answer.done()]
+            del self._come[:MOST_AT_ONCE]
+            if not batch:
+                continue
+            self._out += 1
+            self._work.put(batch)
+            with self._counting:
+                if self._threads < self._out:
+                    self._threads += 1
+                    threading.Thread(target=self._serve, name="weighbridge notices", daemon=True).start()
 
     def _late(self) -> None:
         """Let those go who have waited for too long."""
@@ -94,8 +111,10 @@ class Desk:
                 )
                 asker.answer.set_exception(problem)
             self._waiting.popleft()
+        self._come = [each for each in self._come if not each.answer.done()]
 
-    def _work(self) -> None:
+    def _serve(self) -> None:
+        """Work in a thread of its own until nobody has come for a while."""
         askers = self._next()
         while askers:
             askers = self._answer_on_one_connection(askers)
@@ -108,46 +127,39 @@ class Desk:
                 while askers:
                     at = self._clock()
                     found = self._notices.several(driver, [each.digest for each in askers], at)
-                    _deliver(askers, [Answered(each, at) for each in found])
+                    self._deliver(askers, [Answered(each, at) for each in found])
                     is_used = True
                     askers = self._next()
         except Exception as error:
             if is_used:
                 return askers  # the connection may have died since: once more, on another one
-            _deliver(askers, error)
+            self._deliver(askers, error)
             askers = self._next()
         return askers
 
     def _next(self) -> list[_Asker]:
-        """Return the next who wait, nobody when none came for a while: then this thread's work has ended."""
-        with self._come:
-            while True:
-                found: list[_Asker] = []
-                while self._queue and len(found) < MOST_AT_ONCE:
-                    asker = self._queue.popleft()
-                    if not asker.answer.done():  # gone, or told that it takes too long
-                        found.append(asker)
-                if found:
-                    return found
-                self._idle += 1
-                is_called = self._come.wait(IDLE_S)
-                self._idle -= 1
-                if not is_called and not self._queue:
-                    self._threads -= 1
-                    return []
+        while True:
+            try:
+                return self._work.get(timeout=IDLE_S)
+            except Empty:
+                with self._counting:
+                    if self._work.empty():
+                        self._threads -= 1
+                        return []
 
+    def _deliver(self, askers: Sequence[_Asker], answer: Sequence[Answered] | Exception) -> None:
+        """Hand the answers over on the event loop, all at once."""
 
-def _deliver(askers: Sequence[_Asker], answer: Sequence[Answered] | Exception) -> None:
-    """Hand the answers over on the event loop, all at once."""
+        def settle() -> None:
+            self._out -= 1
+            for number, asker in enumerate(askers):
+                if asker.answer.done():  # gone, or told that it takes too long
+                    continue
+                if isinstance(answer, Exception):
+                    asker.answer.set_exception(answer)
+                else:
+                    asker.answer.set_result(answer[number])
+            self._hand_out()
 
-    def settle() -> None:
-        for number, asker in enumerate(askers):
-            if asker.answer.done():
-                continue
-            if isinstance(answer, Exception):
-                asker.answer.set_exception(answer)
-            else:
-                asker.answer.set_result(answer[number])
-
-    with suppress(RuntimeError):  # the loop has ended, and with it who asked
-        askers[0].loop.call_soon_threadsafe(settle)
+        with suppress(RuntimeError):  # the loop has ended, and with it who asked
+            askers[0].loop.call_soon_threadsafe(settle)

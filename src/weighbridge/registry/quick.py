@@ -33,7 +33,7 @@ KEPT_BYTES = 64 << 20
 # Facts begin with the label, the benchmark and the grader, whose fields are fixed: the first such key is the top one's, for within a text every quotation
 # mark has a backslash before it. Nothing else in these facts is looked at.
 _DECIDING = re.compile(r',"weighed_at":"[^"]*","answer":"([^"]*)","contrast":"([^"]*)","comparisons":\[')
-_WEIGHT_FILES = re.compile(r',"weight_files":(\d{1,9})\}\Z')
+_WEIGHT_FILES = ',"weight_files":'  # the last field
 _ANSWERS = {each.value: each for each in Answer}
 _FIRST = datetime.min.replace(tzinfo=UTC)
 _LAST = datetime.max.replace(tzinfo=UTC)
@@ -42,41 +42,32 @@ _AT = b',"at":'
 
 _HEAD = "SELECT line FROM audit ORDER BY number DESC LIMIT 1"
 _KNOWN = "(SELECT count(*) FROM audit WHERE subject = {subject} AND kind IN ('published', 'verified'))"
-_ROWS = """
-    SELECT p.*, r."by", r.reason, r.at, {newer}, {answers}, {known}
-    FROM (
-        SELECT p.envelope, p.statement, p.dossier, p.root, p.provider, p.name, p.signer, p.signer_known,
-            p.made_at, p.valid_until, p.published_at, p.facts
-        FROM (
-            SELECT envelope FROM publications WHERE root = {asked} UNION SELECT envelope FROM weights WHERE digest = {asked}
-        ) f JOIN publications p ON p.envelope = f.envelope
-        ORDER BY p.made_at DESC, p.published_at DESC, p.envelope DESC LIMIT {most}
-    ) p LEFT JOIN revocations r ON r.envelope = p.envelope
-"""
-_NEWER = "(SELECT {all}(s.newer) FROM supersessions s WHERE s.older = p.statement AND s.signer = p.signer)"
-_REPLIES = '(SELECT {all}({one}(a.at, a.digest, a."by", a.text)) FROM answers a WHERE a.envelope = p.envelope)'
+_COLUMNS = (  # noqa: S608
+    "p.envelope, p.statement, p.dossier, p.root, p.provider, p.name, p.signer, p.signer_known, p.made_at, p.valid_until,"
+    ' p.published_at, p.facts, r."by", r.reason, r.at,'
+    " (SELECT {all}(s.newer) FROM supersessions s WHERE s.older = p.statement AND s.signer = p.signer){text},"
+    ' (SELECT {all}({one}(a.at, a.digest, a."by", a.text)) FROM answers a WHERE a.envelope = p.envelope){text},'
+    " CASE WHEN p.root <> {asked} THEN " + _KNOWN.format(subject="p.root") + " END"
+)
+_OF_FILE = "SELECT envelope FROM weights WHERE digest = {asked}"
+_REVOKED = "LEFT JOIN revocations r ON r.envelope = p.envelope"
+_MOST = f"LIMIT {MOST_ENTRIES + 1}"
 
-
-def _question(asked: str, all_: str, one: str, cast: str) -> str:
-    return _ROWS.format(
-        asked=asked,
-        newer=_NEWER.format(all=all_) + cast,
-        answers=_REPLIES.format(all=all_, one=one) + cast,
-        known=_KNOWN.format(subject="p.root"),
-        most=MOST_ENTRIES + 1,
-    )
-
-
-# Each part is written here; what is asked goes in as a value.
+# Each part is written here; what is asked goes in as a value. The two databases find the rows by their indexes in different wordings.
+_KNOWN_IN_SQLITE = f"SELECT {_KNOWN.format(subject='?1')}"
 _SQLITE = f"""
-    SELECT {_KNOWN.format(subject="?1")}, p.*
-    FROM (SELECT 1) LEFT JOIN ({_question("?1", "json_group_array", "json_array", "")}) p ON 1
-"""  # noqa: S608
+    {_KNOWN_IN_SQLITE}, {_COLUMNS.format(all="json_group_array", one="json_array", text="", asked="?1")}
+    FROM publications p {_REVOKED} WHERE p.root = ?1 OR p.envelope IN ({_OF_FILE.format(asked="?1")}) {_MOST}
+"""
 _POSTGRES = f"""
     SELECT h.line, d.asked, {_KNOWN.format(subject="d.asked")}, p.*
     FROM (SELECT ({_HEAD}) AS line) h LEFT JOIN (
         unnest(%s::text[]) AS d(asked)
-        LEFT JOIN LATERAL ({_question("d.asked", "json_agg", "json_build_array", "::text")}) p ON true
+        LEFT JOIN LATERAL (
+            SELECT {_COLUMNS.format(all="json_agg", one="json_build_array", text="::text", asked="d.asked")}
+            FROM (SELECT envelope FROM publications WHERE root = d.asked UNION {_OF_FILE.format(asked="d.asked")}) f
+            JOIN publications p ON p.envelope = f.envelope {_REVOKED} {_MOST}
+        ) p ON true
     ) ON true
 """  # noqa: S608
 
@@ -94,7 +85,7 @@ class Rendered:
 
     def at(self, at: datetime) -> bytes:
         """Return the notice at a time."""
-        return self.before + to_json(at) + self.after
+        return b"".join((self.before, to_json(at), self.after))
 
     @cached_property
     def tag(self) -> str:
@@ -195,7 +186,8 @@ def _ask(driver: Driver, digests: Sequence[str]) -> tuple[str | None, dict[str, 
         line = driver.fetch(_HEAD, ())
         for digest in digests:
             rows = driver.fetch(_SQLITE, (digest,))
-            found[digest] = rows[0][0], [row[1:] for row in rows if row[1] is not None]
+            known = rows[0][0] if rows else driver.fetch(_KNOWN_IN_SQLITE, (digest,))[0][0]
+            found[digest] = known, [row[1:] for row in rows]
     return (line[0][0] if line else None), found
 
 
@@ -211,15 +203,15 @@ def _rendered(digest: str, known: int, rows: Sequence[Row], at: datetime) -> Ren
             publication, statement, dossier, root, provider, name, signer, signer_known, made_at, valid_until, published_at, facts,
             by, reason, revoked_at, newer, replies, known_of_root,
         ) = row  # fmt: skip
-        deciding, files = _DECIDING.search(facts), _WEIGHT_FILES.search(facts)
-        if deciding is None or files is None or deciding[1] not in _ANSWERS:
+        deciding, files = _DECIDING.search(facts), facts[facts.rfind(_WEIGHT_FILES) + len(_WEIGHT_FILES) :]
+        if deciding is None or deciding[1] not in _ANSWERS or not files[:-1].isdigit():
             return None
-        match = Match.EXACT if digest == root or files[1] == "1" else Match.PART
-        if match is Match.EXACT and root is not None:
+        match = Match.EXACT if digest == root or files == "1}" else Match.PART
+        if match is Match.EXACT and known_of_root is not None:
             roots[root] = known_of_root
         ends = datetime.fromisoformat(valid_until)
         since, until = (max(since, ends), until) if at >= ends else (since, min(until, ends))
-        superseded_by = sorted({*json.loads(newer)}) if newer and signer_known else []
+        superseded_by = sorted({*json.loads(newer)}) if signer_known and newer and newer != "[]" else []
         stands = standing(revoked_at is not None, bool(superseded_by), at >= ends)
         counted.append(Counted(bool(signer_known), match, stands, _ANSWERS[deciding[1]], deciding[2]))
         revoked = "null" if revoked_at is None else Revoked(by=by, reason=reason, at=revoked_at).model_dump_json()
@@ -227,7 +219,7 @@ def _rendered(digest: str, known: int, rows: Sequence[Row], at: datetime) -> Ren
             f'{{"publication":"{publication}","statement":"{statement}","dossier":"{dossier}","root":"{root or NO_DIGEST}"'
             f',"provider":{_text(provider)},"name":{_text(name)},"match":"{match.value}","signer":{_text(signer)}'
             f',"signer_known":{"true" if signer_known else "false"},"made_at":{_time(made_at)},"valid_until":{_time(valid_until)}'
-            f',"published_at":{_time(published_at)},"superseded_by":{_text(superseded_by)},"revoked":{revoked}'
+            f',"published_at":{_time(published_at)},"superseded_by":{_text(superseded_by) if superseded_by else "[]"},"revoked":{revoked}'
             f',"answers":[{_replies(replies)}],"facts":{facts},"stands":"{stands.value}"}}'
         )
     answer, because, lacking = summary(counted, sum(roots.values()))
@@ -258,14 +250,14 @@ def _before(digest: str) -> bytes:
 
 
 def _replies(found: str | None) -> str:
-    if not found:
+    if not found or found == "[]":
         return ""
     replies = sorted(json.loads(found))  # by time, then digest
     return ",".join(Reply(by=by, text=text, at=at).model_dump_json() for at, _, by, text in replies)
 
 
 def _text(value: object) -> str:
-    return to_json(value).decode()
+    return "null" if value is None else to_json(value).decode()
 
 
 def _time(stored: str) -> str:

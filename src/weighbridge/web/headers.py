@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 POLICY = (
@@ -23,7 +22,8 @@ class Headers:
 
     def __init__(self, app: ASGIApp, *, secure: bool) -> None:
         self._app = app
-        self._added = (("Content-Security-Policy", POLICY), *_ALWAYS, *((_TLS,) if secure else ()))
+        added = (("Content-Security-Policy", POLICY), *_ALWAYS, *((_TLS,) if secure else ()))
+        self._added = [(name.lower().encode(), value.encode()) for name, value in added]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -32,9 +32,9 @@ class Headers:
 
         async def sent(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in self._added:
-                    headers.setdefault(name, value)
+                found = list(message.get("headers", ()))
+                own = {name.lower() for name, _ in found}
+                message["headers"] = found + [each for each in self._added if each[0] not in own]
             await send(message)
 
         await self._app(scope, receive, sent)
