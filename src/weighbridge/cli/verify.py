@@ -53,7 +53,7 @@ def command(
 ) -> int:
     """Verify a dossier's statements, one statement, or a model's signature: by whom, until when, about which bytes.
 
-    PATH is a dossier's folder, a statement's file, or a model with model.sig. Nothing is fetched. Exit codes: 0 verified, 1 not verified
+    PATH is a dossier's folder, a statement's file, a registry's signed notice, or a model with model.sig. Nothing is fetched. Exit codes: 0 verified, 1 not verified
     (each reason has a name), 2 usage, 4 all else holds but nobody's signature was checked (no key was given).
     """
     now = _time(at) if at else datetime.now(UTC)
@@ -67,6 +67,10 @@ def command(
     from weighbridge.dossier.statements.keys import read_public_key
     from weighbridge.dossier.statements.verification import State
 
+    if path.is_file() and _is_notice(path):
+        from weighbridge.cli.verified_notice import verify_notice_file
+
+        return verify_notice_file(path, [read_public_key(key) for key in keys], model, now, as_json=as_json)
     report = _report(path, [read_public_key(key) for key in keys], model, now, against, identity, issuer)
     say(json.dumps(_as_json(path, now, report), indent=1) if as_json else _as_text(path, report))
     return {State.VERIFIED: MET, State.FAILED: NOT_MET, State.NOT_CHECKED: COULD_NOT}[report.state]
@@ -111,6 +115,21 @@ def _root_of_model(model: Path, now: datetime) -> str:
 
     with reading(model) as told:
         return digest_model(model, now=now, progress=lambda what, done, total: told(done, total)).root_digest
+
+
+def _is_notice(path: Path) -> bool:
+    """Return whether a file holds a registry's signed notice. What it is otherwise is told when it is verified."""
+    from weighbridge.dossier.statements.envelope import read_envelope
+    from weighbridge.dossier.statements.failures import Refused
+    from weighbridge.dossier.statements.folder import read_statement_file
+    from weighbridge.dossier.statements.strict_json import read_canonical
+    from weighbridge.dossier.statements.verification import NOTICE
+
+    try:
+        said = read_canonical(read_envelope(read_statement_file(path)).payload, "the statement")
+    except Refused:
+        return False
+    return isinstance(said, dict) and said.get("predicateType") == NOTICE
 
 
 def _is_model(path: Path) -> bool:

@@ -14,17 +14,15 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from weighbridge.digests import Digest, canonical_json
-from weighbridge.dossier.statements.envelope import Signed
 from weighbridge.dossier.statements.failures import Failure, Problem, Refused
 from weighbridge.dossier.statements.keys import PublicKey
 from weighbridge.dossier.statements.predicate import Time
 from weighbridge.dossier.statements.strict_json import read_canonical
-from weighbridge.dossier.statements.verification import SKEW, STATEMENT_TYPE, WEIGHING, hold
+from weighbridge.dossier.statements.verification import NOTICE, SKEW, STATEMENT_TYPE, hold
 from weighbridge.errors import UsageError
 from weighbridge.evidence.records import Record
 from weighbridge.registry.notices import Notice, Standing
 
-NOTICE = WEIGHING.replace("/weighing/", "/notice/")
 LASTS = timedelta(hours=24)
 
 
@@ -115,15 +113,6 @@ def verify_notice(
         told = f"it is about {said.notice.asked[:300]}, and the model at hand is {digests[0]}"
         problems.append(Problem(Failure.OTHER_MODEL, told))
     return StatedNotice(held.digest, held.signer, said, tuple(problems))
-
-
-def is_notice(held: Signed) -> bool:
-    """Return whether a payload says that it is a notice."""
-    try:
-        found = read_canonical(held.payload, "the statement")
-    except Refused:
-        return False
-    return isinstance(found, dict) and found.get("predicateType") == NOTICE
 
 
 def _subjects(notice: Notice) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import xml.etree.ElementTree as ElementTree
 from datetime import timedelta
 from pathlib import Path
@@ -9,20 +10,23 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from tests.cli.test_registry import run
 from tests.dossier.statements import made
 from tests.registry.databases import NOW, Clock, model, put, signed, weighed
 from tests.web.conftest import ORIGIN
 from tests.web.doors import SaidDoor
 from tests.web.registry.conftest import root
 from tests.web.registry.forms import FORMS, NOBODY, PAGE, Read, asked, publish_as
+from weighbridge.cli import verify
 from weighbridge.dossier.statements.failures import Failure
 from weighbridge.dossier.statements.keys import KeyKind, PrivateKey, new_key, read_public_key
+from weighbridge.dossier.statements.verification import NOTICE
 from weighbridge.protocol.vocabulary import Rung, Verdict
 from weighbridge.registry.asked import Published
 from weighbridge.registry.lookup import notice_of
 from weighbridge.registry.notices import Answer
 from weighbridge.registry.publishing import answer, revoke
-from weighbridge.registry.stated_notice import NOTICE, verify_notice
+from weighbridge.registry.stated_notice import verify_notice
 from weighbridge.registry.store import Store
 from weighbridge.registry.upload import Upload
 from weighbridge.web.app import create_app
@@ -192,6 +196,13 @@ def test_a_signed_notice_holds_for_its_day_its_digest_and_its_key(
     for at in range(0, len(data), 97):
         changed = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
         assert not verify_notice(changed, [public], now=NOW).is_verified
+    (tmp_path / "notice.dsse.json").write_bytes(data)
+    asked_of = ("--key", tmp_path / "served.pub", "--at", "2026-11-26T13:00Z")
+    code, told = run(verify.command, tmp_path / "notice.dsse.json", *asked_of)
+    assert code == 0 and told.startswith("VERIFIED") and "a notice by Tests" in told and digest in told
+    code, told = run(verify.command, tmp_path / "notice.dsse.json", *asked_of, "--model", tmp_path / "key", "--json")
+    assert code == 1 and json.loads(told)["problems"][0]["failure"] == "other-model"
+    assert run(verify.command, tmp_path / "notice.dsse.json", *asked_of[2:])[0] == 4
     nothing = client.get(f"/weights/{NOBODY}/notice.dsse.json").content
     said = verify_notice(nothing, [public], now=NOW, digests=["sha256:" + NOBODY])
     assert said.is_verified and said.said is not None and said.said.notice.answer is Answer.NOT_MEASURED

@@ -22,6 +22,7 @@ from weighbridge.subject.shown import shown
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 WEIGHING = "https://github.com/weighbridge/weighbridge/predicate/weighing/v1"
+NOTICE = "https://github.com/weighbridge/weighbridge/predicate/notice/v1"  # read by `registry.stated_notice`: no dossier has one
 TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
 SVR = "https://in-toto.io/attestation/svr/v0.2"
 VULNS = "https://in-toto.io/attestation/vulns/v0.2"
