@@ -8,9 +8,14 @@ import hashlib
 import hmac
 import itertools
 import json
+import os
+import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -41,11 +46,14 @@ ORIGIN = "https://weighbridge.example"
 
 @dataclass
 class Receiver:
-    """Somebody's hook, on loopback. `answers`: statuses to answer with, the last one for good."""
+    """Somebody's hook, on loopback. `answers`: statuses to answer with, the last one for good. `kills`: it kills the process `sender` and answers nothing."""
 
     url: str = ""
     answers: list[int] = field(default_factory=lambda: [204])
     got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    kills: bool = False
+    sender: int = 0
+    may_answer: threading.Event = field(default_factory=threading.Event)
 
 
 @contextmanager
@@ -56,6 +64,10 @@ def receiving() -> Iterator[Receiver]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             found.got.append(({name.lower(): value for name, value in self.headers.items()}, body))
+            if found.kills:
+                found.may_answer.wait(60)
+                os.kill(found.sender, signal.SIGKILL)
+                return
             status = found.answers.pop(0) if len(found.answers) > 1 else found.answers[0]
             self.send_response(status)
             if 300 <= status < 400:
@@ -286,3 +298,44 @@ def test_a_name_that_leads_inside_is_never_connected_to(store: Store) -> None:
     with store.reading() as connection:
         _, [sent] = delivery_log(connection, found.id, FINDER)
     assert [each.outcome for each in sent.attempts] == ["not sent: the address is not a public one"]
+
+
+def test_kill_9_while_a_message_is_on_its_way_loses_nothing(store: Store, url: str, clock: Clock) -> None:
+    """The receiver has it, the sender dies before it can note that: after the lease another server sends the same message again."""
+    with receiving() as receiver:
+        begin(store, receiver.url)
+        published(store)
+        receiver.kills = True
+        with subprocess.Popen([sys.executable, "-c", SENDER, url, ORIGIN]) as sender:
+            receiver.sender = sender.pid
+            receiver.may_answer.set()
+            assert sender.wait(60) == -signal.SIGKILL
+        receiver.kills = False
+        [row] = rows(store)
+        assert (row.state, row.attempts) == ("waiting", 0) and deliver(store) == 0
+        clock.now = NOW + outbox.LEASE
+        assert deliver(store) == 1
+        first, second = receiver.got
+        assert first[0]["webhook-id"] == second[0]["webhook-id"] and first[1] == second[1]
+        assert rows(store)[0].state == "delivered"
+
+
+SENDER = """
+import asyncio, sys
+from tests.registry.databases import Clock
+from weighbridge.registry.disclosing.delivery import deliver_due
+from weighbridge.registry.store import open_store
+store = open_store(sys.argv[1], clock=Clock())
+asyncio.run(deliver_due(store, origin=sys.argv[2], allows_loopback=True))
+"""
+
+
+def test_of_two_servers_each_message_is_given_to_one(store: Store, url: str) -> None:
+    """Both ask at the same moment, again and again: nobody is given what the other has."""
+    for number in range(30):
+        begin(store, f"http://127.0.0.1:1/{number}")
+    published(store)
+    with opened(url) as other, ThreadPoolExecutor(2) as pool:
+        asked = [pool.submit(outbox.claim, each, limit=3) for each in (store, other) * 8]
+        given = [each.message for one in asked for each in one.result()]
+    assert len(given) == len(set(given)) == 30
