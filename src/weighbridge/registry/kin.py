@@ -25,7 +25,24 @@ from weighbridge.registry.lineage.published import Model, called, declaring, mod
 from weighbridge.registry.lineage.relation import Related, probability, relate
 from weighbridge.registry.store import Store
 
+__all__ = [
+    "Because",
+    "Declared",
+    "Direction",
+    "Edge",
+    "Kin",
+    "Lineage",
+    "Name",
+    "NotMeasured",
+    "Standing",
+    "kin_of",
+    "lineage_of",
+    "search",
+]
+
 MOST_NEAR = 50  # candidates by fingerprint that are compared whole
+# No more is said than was measured: of so many pairs at either end, all, and none, were kin (docs/methods/lineage.md).
+LEAST_SAID, MOST_SAID = 0.01, 0.99
 EVEN = 0.5  # the probability before looking that two models are kin of which one declares the other
 
 
@@ -33,7 +50,7 @@ EVEN = 0.5  # the probability before looking that two models are kin of which on
 class Kin:
     """One model beside the one that was asked about.
 
-    `relation`: what was done, as far as seen. `probability` of kinship in [0, 1], in a search among all models here; `differing`: share of the bits
+    `relation`: what was done, as far as seen. `probability` of kinship in [0.01, 0.99] (beyond, nothing was measured), in a search among all models here; `differing`: share of the bits
     that differ, in [0, 1]. `is_kin`: shown, by the fingerprint or by a file in common. `because`: what the direction rests on. `declared`: what became of a
     declaration between the two. `same_file`: a weight file is in both, byte for byte.
     """
@@ -163,7 +180,7 @@ def _near(connection: Connection, asked: Model, *, is_in: bool) -> tuple[list[st
 def _pair(asked: Model, model: Model, *, says_ours: bool, says_theirs: bool) -> _Pair:
     found, mine, there = _nearest(asked.marks, model.marks)
     same_file = bool(asked.files & model.files)
-    name = Name.NONE
+    name = Name.NONE if isinstance(found, Related) else Name.NOT_MEASURED
     if same_file and asked.files != model.files:
         more, fewer = sorted((asked.files, model.files), key=len, reverse=True)
         name = Name.ADAPTER if fewer < more and len(more) - len(fewer) == 1 else Name.SAME_FILE
@@ -220,7 +237,8 @@ def _kin(asked: Model, pair: _Pair, edges: Sequence[Edge], prior: float) -> Kin:
     is_merge = any({edge.parent, edge.child} == {me, root} and edge.because is Because.BETWEEN for edge in edges)
     chance: float | NotMeasured = pair.found if isinstance(pair.found, NotMeasured) else 0.0
     if isinstance(pair.found, Related):
-        chance = probability(pair.found.z, EVEN if said is not None else prior)
+        said_of_it = probability(pair.found.z, EVEN if said is not None else prior)
+        chance = min(max(said_of_it, LEAST_SAID), MOST_SAID)
     return Kin(
         digest=root,
         label=pair.model.label,

@@ -35,6 +35,7 @@ class Name(StrEnum):
     SAME_FILE = "a weight file in common"
     NOT_KNOWN = "not known"
     NONE = "no kinship shown"
+    NOT_MEASURED = "not measured"
 
 
 def name_relation(found: Related, one: Traits | None, other: Traits | None) -> Name:

@@ -30,7 +30,7 @@ class Because(StrEnum):
 
     FILES = "one holds the other's file and more"
     DECLARED = "it says so"
-    BETWEEN = "its bits lie between the two"
+    BETWEEN = "a merge: its bits lie between two models here"
     STORED = "one is stored more coarsely, or has been pruned"
     DATES = "published here first: a hint, no proof"
     NOTHING = "nothing tells"

@@ -118,10 +118,10 @@ def tell(found: Lineage) -> LineageTold:
 
 
 def in_words(probability: float | Lack) -> str:
-    """Return a probability of kinship in words and as a number that never rounds to certainty.
+    """Return a probability of kinship in words and as a number. Nothing is said beyond 99 %, nor below 1 %.
 
-    >>> in_words(0.99996), in_words(0.42), in_words(Lack(reason="there is no fingerprint"))
-    ('almost certain (more than 99.9 %)', 'possible (42 %)', 'not measured: there is no fingerprint')
+    >>> in_words(0.99), in_words(0.42), in_words(Lack(reason="there is no fingerprint"))
+    ('almost certain (99 % or more)', 'possible (42 %)', 'not measured: there is no fingerprint')
     """
     if isinstance(probability, Lack):
         return f"not measured: {probability.reason}"
@@ -133,14 +133,11 @@ def in_words(probability: float | Lack) -> str:
 def percent(probability: float) -> str:
     """Return a probability in percent, never as 0 or 100.
 
-    >>> percent(0.9876), percent(1.0), percent(1e-9)
-    ('98.8 %', 'more than 99.9 %', 'less than 0.1 %')
+    >>> percent(0.987), percent(1.0), percent(0.0)
+    ('98 %', '99 % or more', '1 % or less')
     """
-    if probability > 0.999:
-        return "more than 99.9 %"
-    if probability < 0.001:
-        return "less than 0.1 %"
-    return f"{probability * 100:.1f} %" if probability > 0.9 or probability < 0.1 else f"{probability * 100:.0f} %"
+    whole = min(max(int(probability * 100), 1), 99)
+    return f"{whole} %" + {1: " or less", 99: " or more"}.get(whole, "")
 
 
 def _or_lack(found: _Number | NotMeasured) -> _Number | Lack:

@@ -11,7 +11,7 @@ from weighbridge.subject.shown import shown
 from weighbridge.web.lineage.tree import SHOWN, Tree
 
 _ROW, _INDENT, _LEFT, _TOP = 44.0, 22.0, 10.0, 16.0
-_LABEL = 40  # letters
+_LABEL, _OTHER = 36, 14  # letters
 
 
 def figure(tree: Tree, plots: Plots) -> Markup:
@@ -28,7 +28,7 @@ def figure(tree: Tree, plots: Plots) -> Markup:
     start = len(tree.rows)
     for number, kin in enumerate(tree.beside):
         y = _TOP + _ROW * (start + number)
-        words = f"{_words(kin, ())}; direction not known"
+        words = f"{_words(kin, ())}; no known place"
         parts += _node(_LEFT, y, kin.label, words, is_me=False)
         told.append(f"{shown(kin.label, _LABEL)}: {words}")
     height = _ROW * (start + len(tree.beside)) + 4
@@ -37,15 +37,16 @@ def figure(tree: Tree, plots: Plots) -> Markup:
 
 def _words(kin: Kin | None, others: tuple[str, ...]) -> str:
     if kin is None:
-        return "this model"
-    said = kin.relation.value
+        return "this model" + (f"; also from {', '.join(shown(each, _OTHER) for each in others)}" if others else "")
+    if others:  # the number is in the table: a line is no longer than a phone
+        return f"{kin.relation.value}; also from {', '.join(shown(each, _OTHER) for each in others)}"
     if kin.same_file:
-        said += ", by a file in common"
-    elif isinstance(kin.probability, float):
-        said += f", {percent(kin.probability)}"
-    if others:
-        said += f"; and from {', '.join(shown(each, _LABEL) for each in others)}"
-    return said
+        return f"{kin.relation.value}, a file in common"
+    return (
+        f"{kin.relation.value}, {percent(kin.probability)}"
+        if isinstance(kin.probability, float)
+        else kin.relation.value
+    )
 
 
 def _node(x: float, y: float, label: str, words: str, *, is_me: bool) -> list[Markup]:

@@ -47,7 +47,7 @@ def lineage_page(request: Request, site: Here, hex64: Hex64) -> Response:
         asked=digest,
         lineage=told,
         tree=tree,
-        figure=figure(tree, Plots()) if tree.rows and found.kin else None,
+        figure=figure(tree, Plots()) if len(tree.rows) + len(tree.beside) > 1 else None,
         marks=_MARKS,
         share=lack_in_words,
     )

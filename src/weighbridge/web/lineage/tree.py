@@ -69,6 +69,8 @@ def tree_of(found: Lineage) -> Tree:
             seen.add(top)
         if root in placed:
             list(walk(top, 0, None))
+    if not rows:
+        rows.append(Row(found.label, None, 0, None, Because.NOTHING))
     beside = tuple(each for digest, each in kin.items() if digest not in placed)
     room = max(0, MOST_ROWS - len(rows))
     left = len([root for root in placed if root not in where]) + max(0, len(beside) - room)
