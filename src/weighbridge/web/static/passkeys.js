@@ -11,14 +11,16 @@
   const text = (buffer) =>
     btoa(String.fromCharCode(...new Uint8Array(buffer))).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
 
+  const sentence = (words) => `${words.charAt(0).toUpperCase()}${words.slice(1)}.`;
+
   async function send(path, body) {
     const headers = { "Content-Type": "application/json", Accept: "application/json" };
     if (csrf()) headers["X-CSRF-Token"] = csrf();
     const answer = await fetch(path, { method: "POST", headers, body: JSON.stringify(body), credentials: "same-origin" });
     const found = await answer.json().catch(() => ({}));
     if (!answer.ok) {
-      const what = found.detail || "That did not work";
-      throw new Error(found.do ? `${what}. What to do: ${found.do}.` : `${what}.`);
+      const what = sentence(found.detail || "that did not work");
+      throw new Error(found.do ? `${what} What to do: ${found.do}.` : what);
     }
     return found;
   }
