@@ -142,6 +142,7 @@ def fill(connection: Connection, of: Ranking, results: Iterable[tuple[str, float
                 "envelope": digest,
                 "ranking": of.digest,
                 "subject": root,
+                "is_known": True,
                 "protocol": digest_bytes(b"protocol"),
                 "calibrated": "enable",
                 **found.model_dump(include={"value", "low", "high", "level", "n_planned", "n_measured"}),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -27,7 +28,7 @@ from weighbridge.registry.rankings.records import (
     Result,
     Unmeasured,
 )
-from weighbridge.registry.rankings.table import ResultRow, Table, View, table_of
+from weighbridge.registry.rankings.table import ResultRow, Table, View, changed, table_of
 from weighbridge.registry.store import Store
 from weighbridge.registry.tables import audit, publications, revocations, signers, supersessions
 from weighbridge.registry.tables.rates import rankings, rates
@@ -42,6 +43,8 @@ MOST_UNMEASURED = 200
 _COUNTED = 1_000
 _FETCHED = 20_000
 _BATCH = 500
+_MOST_CHANGED = 2_000  # entries of the log
+_LOOKED_AT = 5_000  # publications that one answer looks through for what was not measured
 _KNOWN_KINDS = ("published", "verified")
 
 IS_REVOKED: ColumnElement[bool] = exists().where(revocations.c.envelope == publications.c.envelope)
@@ -52,13 +55,25 @@ SUBJECT: ColumnElement[str] = func.coalesce(publications.c.root, literal("closed
 UNTIL: ColumnElement[str] = type_coerce(publications.c.valid_until, String)
 
 
+_Unmeasured = tuple[tuple[Unmeasured, ...], str | None]
+
+
+@dataclass
+class _Kept:
+    """What was read of a ranking when the log ended with `head`. `first`: the first part of what was not measured, once it was asked for."""
+
+    head: int
+    table: Table
+    first: _Unmeasured | None = None
+
+
 class Rankings:
     """A registry's rankings. For several threads; two that need the same columns at once may both read them."""
 
     def __init__(self, store: Store, *, most: int = MOST_KEPT) -> None:
         self._store, self._most = store, most
         self._lock = threading.Lock()
-        self._kept: OrderedDict[str, tuple[int, Table]] = OrderedDict()
+        self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._list: tuple[int, tuple[Listed, ...]] | None = None
 
     def listed(self) -> tuple[Listed, ...]:
@@ -83,7 +98,8 @@ class Rankings:
     def page(self, ranking: Listed, asked: Asked, at: datetime) -> RankingPage:
         """Return a part of a table at a time. Raises `RegistryError`."""
         with self._store.reading() as connection:
-            table = self._table(connection, ranking)
+            kept = self._read(connection, ranking)
+            table = kept.table
             view, order = table.view(asked.by, at), table.chosen(asked, at)
             rows = order[(asked.page - 1) * asked.rows :][: asked.rows]
             aside = list(islice(table.set_aside(at), MOST_ASIDE + 1))
@@ -91,7 +107,12 @@ class Rankings:
             found = _results(connection, ranking.digest, [table.envelopes[place] for place in places])
             asides = [_aside(*found[table.envelopes[place]], why) for place, why in aside]
             asides += _strangers(connection, ranking.digest, MOST_ASIDE + 1 - len(asides))
-            unmeasured, after = _unmeasured(connection, ranking.digest, asked.after)
+            if asked.after is not None:
+                unmeasured, after = _unmeasured(connection, ranking.digest, asked.after)
+            else:
+                if kept.first is None:
+                    kept.first = _unmeasured(connection, ranking.digest, None)
+                unmeasured, after = kept.first
             names = names_of(connection)
             return RankingPage(
                 ranking=ranking.ranking,
@@ -112,18 +133,24 @@ class Rankings:
                 unmeasured_after=after,
             )
 
-    def _table(self, connection: Connection, ranking: Listed) -> Table:
+    def _read(self, connection: Connection, ranking: Listed) -> _Kept:
         head = _head(connection)
         with self._lock:
             kept = self._kept.get(ranking.digest)
-            if kept is not None and kept[0] == head:
-                self._kept.move_to_end(ranking.digest)
-                return kept[1]
-        found = read_table(connection, ranking.digest, ranking.ranking)
+        if kept is not None and kept.head == head:
+            return kept
+        # Whoever reads an older state than what is kept (they began first) makes it for themselves.
+        about = None if kept is None or kept.head > head else _changed_since(connection, kept.head)
+        if kept is None or about is None:
+            found = _Kept(head, read_table(connection, ranking.digest, ranking.ranking))
+        else:
+            found = _Kept(head, _caught_up(connection, ranking.digest, kept.table, about))
         with self._lock:
-            self._kept[ranking.digest] = (head, found)
+            newest = self._kept.get(ranking.digest)
+            if newest is None or newest.head < head:
+                self._kept[ranking.digest] = found
             self._kept.move_to_end(ranking.digest)
-            while len(self._kept) > 1 and sum(len(each.envelopes) for _, each in self._kept.values()) > self._most:
+            while len(self._kept) > 1 and sum(len(each.table.envelopes) for each in self._kept.values()) > self._most:
                 self._kept.popitem(last=False)
         return found
 
@@ -133,6 +160,32 @@ def read_table(connection: Connection, digest: str, ranking: Ranking) -> Table:
     asked = result_rows().where(rates.c.ranking == digest).execution_options(yield_per=_FETCHED)
     rows = (ResultRow(*row) for row in connection.execute(asked))
     return table_of(rows, ranking.of, lacking(connection))
+
+
+def _changed_since(connection: Connection, head: int) -> list[str] | None:
+    """Return the subjects of which anything may have changed since the log ended with `head`; None: too many to be worth it."""
+    asked = select(audit.c.subject).where(audit.c.number > head, audit.c.subject.is_not(None)).limit(_MOST_CHANGED + 1)
+    entries = connection.execute(asked).scalars().all()
+    if len(entries) > _MOST_CHANGED:
+        return None
+    about = sorted({each for each in entries if each is not None})
+    # A statement may name older ones of another subject.
+    newer = select(publications.c.statement).where(is_about(about))
+    older = select(SUBJECT).where(
+        publications.c.statement.in_(select(supersessions.c.older).where(supersessions.c.newer.in_(newer)))
+    )
+    return sorted({*about, *connection.execute(older).scalars()})
+
+
+def _caught_up(connection: Connection, digest: str, table: Table, about: Sequence[str]) -> Table:
+    rows: list[ResultRow] = []
+    gone: dict[str, int] = {}
+    for at in range(0, len(about), _BATCH):
+        batch = about[at : at + _BATCH]
+        asked = result_rows().where(rates.c.ranking == digest, rates.c.subject.in_(batch))
+        rows += (ResultRow(*row) for row in connection.execute(asked))
+        gone |= lacking(connection, batch)
+    return changed(table, about, rows, gone)
 
 
 def result_rows() -> Any:
@@ -157,7 +210,7 @@ def result_rows() -> Any:
             rates.c.protocol,
         )
         .join(publications, table.envelope == rates.c.envelope)
-        .where(table.signer_known.is_(True))
+        .where(rates.c.is_known.is_(True))
     )
 
 
@@ -215,8 +268,7 @@ def _listed(connection: Connection, *which: ColumnElement[bool]) -> tuple[Listed
     table = rankings.c
     some = (
         select(literal(1))
-        .select_from(rates.join(publications, publications.c.envelope == rates.c.envelope))
-        .where(rates.c.ranking == table.ranking, rates.c.value.is_not(None), publications.c.signer_known.is_(True))
+        .where(rates.c.ranking == table.ranking, rates.c.is_known.is_(True), rates.c.value.is_not(None))
         .limit(_COUNTED)
         .correlate(rankings)
         .subquery()
@@ -290,31 +342,44 @@ def _aside(model: Named, result: Result, why: str) -> Aside:
 
 def _strangers(connection: Connection, ranking: str, most: int) -> list[Aside]:
     """Return results whose signers nobody here knows: anybody can publish them, so they place nobody."""
-    strange = publications.c.signer_known.is_(False)
+    strange = rates.c.is_known.is_(False)
     asked = _result_columns().where(rates.c.ranking == ranking, rates.c.value.is_not(None), strange)
-    rows = connection.execute(asked.order_by(publications.c.envelope).limit(most))
+    rows = connection.execute(asked.order_by(rates.c.subject).limit(most))
     return [
         _aside(named(row.subject, row.label), _result(row, row.signer), "its signer is not known here") for row in rows
     ]
 
 
-def _unmeasured(connection: Connection, ranking: str, after: str | None) -> tuple[tuple[Unmeasured, ...], str | None]:
-    """Return models of the registry that nobody measured here, by label, and after which publication to go on."""
+def _unmeasured(connection: Connection, ranking: str, after: str | None) -> _Unmeasured:
+    """Return models of the registry that nobody measured here, by label, and after which publication to go on looking.
+
+    It looks through so many publications and no more, so that a list of what is not there costs little when all is there.
+    """
     table = publications.c
-    measured = exists().where(rates.c.ranking == ranking, rates.c.subject == SUBJECT, rates.c.value.is_not(None))
-    asked = select(table.envelope, SUBJECT.label("subject"), table.label, table.label_key).where(~measured)
+    asked = select(table.envelope, SUBJECT.label("subject"), table.label, table.label_key)
     if after is not None:
         from_key = select(table.label_key).where(table.envelope == after).scalar_subquery()
         asked = asked.where(or_(table.label_key > from_key, and_(table.label_key == from_key, table.envelope > after)))
-    asked = asked.order_by(table.label_key, table.envelope).limit(MOST_UNMEASURED + 1)
-    rows = connection.execute(asked).all()
-    shown = {row.subject: row for row in reversed(rows[:MOST_UNMEASURED])}  # each model once, at its first place
+    looked_at = asked.order_by(table.label_key, table.envelope).limit(_LOOKED_AT).subquery()
+    measured = exists().where(
+        rates.c.subject == looked_at.c.subject, rates.c.ranking == ranking, rates.c.value.is_not(None)
+    )
+    order = (looked_at.c.label_key, looked_at.c.envelope)
+    rows = connection.execute(select(looked_at).where(~measured).order_by(*order).limit(MOST_UNMEASURED + 1)).all()
+    if len(rows) > MOST_UNMEASURED:
+        last = rows[MOST_UNMEASURED - 1].envelope
+    else:
+        last = connection.execute(
+            select(looked_at.c.envelope).order_by(*order).offset(_LOOKED_AT - 1).limit(1)
+        ).scalar()
+    shown: dict[str, str] = {}
+    for row in rows[:MOST_UNMEASURED]:
+        shown.setdefault(row.subject, row.label)  # each model once
     why = _why(connection, ranking, list(shown))
     found = tuple(
-        Unmeasured(model=named(subject, row.label), why=why.get(subject, NOBODY))
-        for subject, row in reversed(shown.items())
+        Unmeasured(model=named(subject, label), why=why.get(subject, NOBODY)) for subject, label in shown.items()
     )
-    return found, rows[MOST_UNMEASURED - 1].envelope if len(rows) > MOST_UNMEASURED else None
+    return found, last
 
 
 NOBODY = "nobody has weighed it with these prompts, this grader and this way of asking"

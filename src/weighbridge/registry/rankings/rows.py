@@ -59,6 +59,7 @@ def write_rates(connection: Connection, envelope: str, subject: str, found: Sequ
 
 def know_rates(connection: Connection, envelope: str) -> None:
     """Note that a publication whose rows are written is a known signer's: only what one of these measured is offered as a ranking."""
+    connection.execute(update(rates).where(rates.c.envelope == envelope).values(is_known=True))
     measured = select(rates.c.ranking).where(rates.c.envelope == envelope, rates.c.value.is_not(None))
     connection.execute(update(rankings).where(rankings.c.ranking.in_(measured)).values(is_known=True))
 
@@ -176,6 +177,7 @@ def _row(envelope: str, subject: str, each: Rated) -> dict[str, Any]:
         "envelope": envelope,
         "ranking": each.ranking.digest,
         "subject": subject,
+        "is_known": False,
         "protocol": each.protocol,
         "calibrated": ",".join(each.calibrated),
     }

@@ -7,10 +7,10 @@ all when something is lacking that was promised.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -59,6 +59,7 @@ class View:
     results: Ints
     by_expired: Bools
     orders: dict[tuple[Sort, bool], Ints] = field(default_factory=dict)
+    evaluators: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -66,15 +67,19 @@ class Table:
     """All results of known signers in one ranking, as columns of one length. `subject`, `signer`: places in `subjects`, `signers`.
 
     `has`: something was measured. `counts`: it does, and it was neither revoked nor superseded. `low`, `high`: intervals that hold together with all
-    others, of what counts. `protocols`: by how many different ones that was made. `withheld`: why a subject has no rank although there are results, by its place.
+    others, of what counts. `signed_...`: as they were signed. `protocols`: by how many
+    different ones was made what counts. `withheld`: why a subject has no rank although there are results, by its place.
     """
 
+    of: Of
     envelopes: list[str]
     subjects: list[str]
     signers: list[str]
+    protocol_names: list[str]
     labels: list[str]
     subject: Ints
     signer: Ints
+    protocol: Ints
     closed: Bools
     revoked: Bools
     superseded: Bools
@@ -84,6 +89,9 @@ class Table:
     expiries: npt.NDArray[np.bytes_]
     value: Floats
     measured: Floats
+    lost: Floats
+    signed_low: Floats
+    signed_high: Floats
     low: Floats
     high: Floats
     among: int
@@ -126,9 +134,13 @@ class Table:
 
     def evaluators(self, view: View) -> list[str]:
         """Return whose results the rows of a view stand on."""
-        of_ranked = np.zeros(len(self.subjects), dtype=bool)
-        of_ranked[self.subject[view.row]] = True
-        return [self.signers[code] for code in np.unique(self.signer[self.counts & of_ranked[self.subject]])]
+        if not view.evaluators:
+            of_ranked = np.zeros(len(self.subjects), dtype=bool)
+            of_ranked[self.subject[view.row]] = True
+            view.evaluators[:] = [
+                self.signers[code] for code in np.unique(self.signer[self.counts & of_ranked[self.subject]])
+            ]
+        return view.evaluators
 
     def set_aside(self, at: datetime) -> Iterable[tuple[int, str]]:
         """Yield the results that give their model no rank of their own, and why, in the order of labels."""
@@ -184,49 +196,86 @@ _MOST_VIEWS = 8
 
 def table_of(rows: Iterable[ResultRow], of: Of, lacking: Mapping[str, int]) -> Table:
     """Return the table of one ranking. `rows`: every result of a known signer. `lacking`: how many publications of a subject are not at hand."""
+    return _made(_EMPTY, rows, of, lacking)
+
+
+def changed(table: Table, subjects: Collection[str], rows: Iterable[ResultRow], lacking: Mapping[str, int]) -> Table:
+    """Return a table in which `rows` are all results about `subjects`, and those about others are as they were.
+
+    It says the same as one made anew; intervals are only made for what is new, unless there are so many results that all become wider.
+    """
+    places = {name: place for place, name in enumerate(table.subjects)}
+    gone = np.zeros(len(table.subjects), dtype=bool)
+    gone[[places[subject] for subject in subjects if subject in places]] = True
+    keep = np.flatnonzero(~gone[table.subject]) if len(table.subject) else np.zeros(0, dtype=np.int64)
+    kept = replace(
+        table,
+        **{name: getattr(table, name)[keep] for name in _COLUMNS},
+        envelopes=[table.envelopes[row] for row in keep],
+        labels=[table.labels[row] for row in keep],
+        withheld={place: why for place, why in table.withheld.items() if not gone[place]},
+    )
+    return _made(kept, rows, table.of, lacking)
+
+
+_COLUMNS = (
+    *("subject", "signer", "protocol", "closed", "revoked", "superseded", "has", "counts", "until"),
+    *("value", "measured", "lost", "signed_low", "signed_high", "low", "high"),
+)
+
+
+def _made(table: Table, rows: Iterable[ResultRow], of: Of, lacking: Mapping[str, int]) -> Table:
+    """Return a table with rows added to it."""
     columns = list(zip(*rows, strict=True)) or [()] * len(ResultRow._fields)
     given = dict(zip(ResultRow._fields, columns, strict=True))
-    subjects, subject = _codes(given["subject"])
-    signers, signer = _codes(given["signer"])
+    subjects, subject = _codes(table.subjects, given["subject"])
+    signers, signer = _codes(table.signers, given["signer"])
+    protocols, protocol = _codes(table.protocol_names, given["protocol"])
+    numbers = {
+        name: np.array([0.0 if one is None else one for one in given[source]])
+        for name, source in (
+            ("value", "value"), ("measured", "measured"), ("lost", "lost"), ("signed_low", "low"), ("signed_high", "high")
+        )
+    }  # fmt: skip
     has = np.array([value is not None for value in given["value"]], dtype=bool)
     revoked, superseded = (np.array(given[name], dtype=bool) for name in ("revoked", "superseded"))
-    value, measured, lost, low, high = (
-        np.array([0.0 if one is None else one for one in given[name]])
-        for name in ("value", "measured", "lost", "low", "high")
-    )
-    dropped = revoked | superseded
-    counts = has & ~dropped
-    among = family(int(counts.sum()))
-    ends = np.zeros(len(has)), np.zeros(len(has))
-    ends[0][counts], ends[1][counts] = bounds_of(
-        of, *(each[counts] for each in (value, measured, lost, low, high)), among=among
-    )
-    withheld = {place: _lacking(lacking[name]) for place, name in enumerate(subjects) if lacking.get(name)}
-    for row in np.flatnonzero(~has & ~dropped).tolist():
+    found = {
+        **numbers,
+        "subject": subject,
+        "signer": signer,
+        "protocol": protocol,
+        "closed": np.array(given["closed"], dtype=bool),
+        "revoked": revoked,
+        "superseded": superseded,
+        "has": has,
+        "counts": has & ~revoked & ~superseded,
+        "until": np.array(given["until"], dtype="S27"),
+        "low": np.zeros(len(has)),
+        "high": np.zeros(len(has)),
+    }
+    whole: dict[str, Any] = {name: np.concatenate([getattr(table, name), found[name]]) for name in _COLUMNS}
+    among = family(int(whole["counts"].sum()))
+    new = whole["counts"].copy()
+    if among == table.among:
+        new[: len(table.subject)] = False  # these have their intervals
+    whole["low"][new], whole["high"][new] = bounds_of(of, *(whole[name][new] for name in numbers), among=among)
+    place = {name: code for code, name in enumerate(subjects)} if lacking else {}
+    withheld = table.withheld | {place[name]: _lacking(count) for name, count in lacking.items() if name in place}
+    for row in np.flatnonzero(~(has | revoked | superseded)).tolist():
         if lacks(reason := given["reason"][row]):
             withheld.setdefault(int(subject[row]), f"a result about it lacks this value: {reason}")
-    until = np.array(given["until"], dtype="S27")
     return Table(
-        envelopes=list(given["envelope"]),
+        of=of,
+        envelopes=[*table.envelopes, *given["envelope"]],
         subjects=subjects,
         signers=signers,
-        labels=list(given["label"]),
-        subject=subject,
-        signer=signer,
-        closed=np.array(given["closed"], dtype=bool),
-        revoked=revoked,
-        superseded=superseded,
-        has=has,
-        counts=counts,
-        until=until,
-        expiries=np.sort(until),
-        value=value,
-        measured=measured,
-        low=ends[0],
-        high=ends[1],
+        protocol_names=protocols,
+        labels=[*table.labels, *given["label"]],
+        **whole,
         among=among,
-        protocols=len({protocol for protocol, one in zip(given["protocol"], counts, strict=True) if one}),
+        protocols=len(np.unique(whole["protocol"][whole["counts"]])),
         withheld=withheld,
+        expiries=np.sort(whole["until"]),
     )
 
 
@@ -289,16 +338,46 @@ def _view(row: Ints, value: Floats, low: Floats, high: Floats, results: Ints, by
     return View(row, value, low, high, best, worst, results, by_expired)
 
 
-def _codes(texts: Iterable[str]) -> tuple[list[str], Ints]:
-    """Return the different texts in order, and of each the place of its text."""
-    given = list(texts)
-    names = sorted(set(given))
-    place = {name: code for code, name in enumerate(names)}
-    return names, np.array([place[text] for text in given], dtype=np.int64)
+def _codes(names: Sequence[str], texts: Sequence[str]) -> tuple[list[str], Ints]:
+    """Return the names with those that are new, and of each text its place among them."""
+    places = {name: code for code, name in enumerate(names)}
+    codes = [places.setdefault(text, len(places)) for text in texts]
+    return list(places), np.array(codes, dtype=np.int64)
 
 
 def _lacking(count: int) -> str:
     return f"{count} of its published results {'is' if count == 1 else 'are'} not at hand"
+
+
+_NONE, _NO_NUMBER, _NO_TRUTH = np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros(0, dtype=bool)
+_EMPTY = Table(
+    of="rate",
+    envelopes=[],
+    subjects=[],
+    signers=[],
+    protocol_names=[],
+    labels=[],
+    subject=_NONE,
+    signer=_NONE,
+    protocol=_NONE,
+    closed=_NO_TRUTH,
+    revoked=_NO_TRUTH,
+    superseded=_NO_TRUTH,
+    has=_NO_TRUTH,
+    counts=_NO_TRUTH,
+    until=np.zeros(0, dtype="S27"),
+    expiries=np.zeros(0, dtype="S27"),
+    value=_NO_NUMBER,
+    measured=_NO_NUMBER,
+    lost=_NO_NUMBER,
+    signed_low=_NO_NUMBER,
+    signed_high=_NO_NUMBER,
+    low=_NO_NUMBER,
+    high=_NO_NUMBER,
+    among=0,
+    protocols=0,
+    withheld={},
+)
 
 
 def _text(at: datetime) -> bytes:

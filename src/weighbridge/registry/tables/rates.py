@@ -23,6 +23,7 @@ rates = Table(
     Column("envelope", key(), ForeignKey("publications.envelope"), primary_key=True),
     Column("ranking", key(), ForeignKey("rankings.ranking"), primary_key=True),
     Column("subject", words(), nullable=False),  # a root digest, or a closed model's key
+    Column("is_known", Boolean, nullable=False),  # its publication's signer is
     Column("protocol", key(), nullable=False),
     Column("calibrated", Text, nullable=False),  # the verbs that the grader was checked on, with commas
     Column("value", Float(53)),
@@ -35,6 +36,6 @@ rates = Table(
     Column("reason", String(40)),  # why there is no value, as `evidence.records.Reason` has it
     Column("detail", Text),
     CheckConstraint("(value IS NULL) <> (reason IS NULL)", name="rates_value_or_reason"),
-    Index("rates_by_ranking", "ranking", "subject"),
-    Index("rates_by_subject", "subject"),
+    Index("rates_by_ranking", "ranking", "is_known", "subject"),
+    Index("rates_by_subject", "subject", "ranking"),
 )

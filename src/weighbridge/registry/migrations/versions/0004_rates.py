@@ -32,6 +32,7 @@ def upgrade() -> None:
         sa.Column("envelope", key, sa.ForeignKey("publications.envelope"), primary_key=True),
         sa.Column("ranking", key, sa.ForeignKey("rankings.ranking"), primary_key=True),
         sa.Column("subject", words, nullable=False),
+        sa.Column("is_known", sa.Boolean, nullable=False),
         sa.Column("protocol", key, nullable=False),
         sa.Column("calibrated", sa.Text, nullable=False),
         sa.Column("value", sa.Float(53)),
@@ -45,8 +46,8 @@ def upgrade() -> None:
         sa.Column("detail", sa.Text),
         sa.CheckConstraint("(value IS NULL) <> (reason IS NULL)", name="rates_value_or_reason"),
     )
-    op.create_index("rates_by_ranking", "rates", ["ranking", "subject"])
-    op.create_index("rates_by_subject", "rates", ["subject"])
+    op.create_index("rates_by_ranking", "rates", ["ranking", "is_known", "subject"])
+    op.create_index("rates_by_subject", "rates", ["subject", "ranking"])
     _fill(op.get_bind())
 
 
