@@ -397,7 +397,7 @@ def flush(connection: Connection, now: datetime, server: str, updates: Iterable[
     return frozenset(lost)
 
 
-def conversations_of(connection: Connection, owner: str, limit: int = 100) -> list[Listed]:
+def conversations_of(connection: Connection, owner: str, limit: int = 500) -> list[Listed]:
     """Return somebody's conversations, the last used first."""
     first = (
         select(turns.c.text).where(turns.c.conversation == conversations.c.id, turns.c.number == 1).scalar_subquery()

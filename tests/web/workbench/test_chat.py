@@ -213,10 +213,12 @@ def test_nobody_else_sees_that_a_conversation_is_there_but_a_maintainer_reads_it
         f"/workbench/conversations/{conversation}",
         f"/workbench/turns/{turn.id}",
         f"/workbench/sides/{side}/events",
+        f"/workbench/sides/{side}",
     )
     eve, nobody = chat.somebody("eve", Role.RESEARCHER), chat.somebody("zoe", Role.VISITOR)
     missing = [
-        path.replace(identity, "0" * 32) for path, identity in zip(paths, (conversation, turn.id, side), strict=True)
+        path.replace(identity, "0" * 32)
+        for path, identity in zip(paths, (conversation, turn.id, side, side), strict=True)
     ]
     for path, none in zip(paths, missing, strict=True):
         found, not_there = eve.get(path), eve.get(none)

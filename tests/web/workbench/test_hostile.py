@@ -60,7 +60,8 @@ def test_ten_megabytes_are_cut_at_the_bound_and_the_page_says_so(store: Store) -
         side = turn.sides[0]
         assert (side.state, len(side.text)) == (SideState.CUT, 200_000)
         page = chat.page(conversation)
-        assert "Cut at 200,000 letters" in page and len(page) < 1_500_000
+        assert "Cut at 200,000 letters" in page and "All 200,000 letters" in page and len(page) < 200_000
+        assert chat.get(f"/workbench/sides/{side.id}").text.count("0123456") == 200_000 // 10
         assert turn.sides[1].state is SideState.ANSWERED
 
 

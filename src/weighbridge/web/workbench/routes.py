@@ -34,7 +34,7 @@ from weighbridge.web.workbench import events
 from weighbridge.web.workbench.asking import Job
 from weighbridge.web.workbench.forms import HOW, Words, words
 from weighbridge.web.workbench.here import Bench, Tester, ended_with_the_service, told
-from weighbridge.web.workbench.views import turn_view
+from weighbridge.web.workbench.views import turn_view, whole_sample
 
 router = APIRouter(prefix="/workbench", include_in_schema=False, lifespan=ended_with_the_service)
 router.include_router(events.router)
@@ -159,6 +159,21 @@ def one_turn(request: Request, site: Here, who: Tester, identity: str) -> Respon
         unfold=False,
     )
     return HTMLResponse(text, headers={"Cache-Control": "no-store"})
+
+
+@router.get("/sides/{identity}")
+def one_answer(request: Request, site: Here, who: Tester, identity: str) -> Response:
+    """Return one answer with all its text."""
+    with told(), site.store.reading() as connection:
+        conversation, turn, side = find_side(connection, site.store.clock(), identity, name=who.by, role=who.role)
+    return page(
+        request,
+        "workbench/side.html",
+        conversation=conversation,
+        turn=turn_view(conversation, turn),
+        letter=side.letter,
+        sample=whole_sample(conversation, side),
+    )
 
 
 @router.post("/sides/{identity}/again", dependencies=_TURNS)

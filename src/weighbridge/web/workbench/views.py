@@ -10,6 +10,8 @@ from weighbridge.protocol.vocabulary import Rung
 from weighbridge.registry.conversations import Conversation, Setting, Side, SideState, Turn
 from weighbridge.web.workbench.asking import ONE_CANNOT, ONE_FAILED
 
+SHOWN_LETTERS = 20_000
+"""How much of an answer stands on a conversation's page; the rest is a link away."""
 _ALIKE = (SideState.INTERRUPTED, SideState.STOPPED, SideState.CUT)
 _HIDDEN = "no whole answer, and to say why would tell which model it is"
 TECHNIQUES = {
@@ -21,7 +23,7 @@ TECHNIQUES = {
 
 @dataclass(frozen=True)
 class Sample:
-    """One answer as it is shown. `letters`: how long the text is that stands in `text`, before what is invisible in it was written out.
+    """One answer as it is shown. `letters`: how long it is; `shown`: how much of it stands in `text`, before what is invisible was written out.
 
     `technique` and `subject` are None where they are not to be told. `earlier`: attempts that ended without an answer.
     """
@@ -32,6 +34,7 @@ class Sample:
     is_open: bool
     text: str
     letters: int
+    shown: int
     prefill: str
     problem: str | None
     advice: str | None
@@ -65,7 +68,7 @@ class TurnView:
 
 
 def turn_view(conversation: Conversation, turn: Turn) -> TurnView:
-    """Return what a page shows of a turn."""
+    """Return what a page shows of a turn: of each answer the first `SHOWN_LETTERS`."""
     return TurnView(
         id=turn.id,
         number=turn.number,
@@ -74,6 +77,11 @@ def turn_view(conversation: Conversation, turn: Turn) -> TurnView:
         is_open=turn.is_open,
         panes=tuple(_pane(conversation, turn, letter) for letter in conversation.letters),
     )
+
+
+def whole_sample(conversation: Conversation, side: Side) -> Sample:
+    """Return one answer with all its text."""
+    return _sample(conversation, side, (), len(side.text))
 
 
 def in_words(setting: Setting) -> str:
@@ -119,7 +127,7 @@ def _pane(conversation: Conversation, turn: Turn, letter: str) -> Pane:
     )
 
 
-def _sample(conversation: Conversation, side: Side, earlier: Sequence[Side]) -> Sample:
+def _sample(conversation: Conversation, side: Side, earlier: Sequence[Side], most: int = SHOWN_LETTERS) -> Sample:
     hidden = conversation.hidden
     problem, advice = side.problem, side.advice
     if hidden and problem not in (None, ONE_CANNOT, ONE_FAILED) and side.state not in _ALIKE:
@@ -129,8 +137,9 @@ def _sample(conversation: Conversation, side: Side, earlier: Sequence[Side]) -> 
         trial=side.trial,
         state=side.state.value,
         is_open=side.state.is_open,
-        text=shown_piece(side.text),
+        text=shown_piece(side.text[:most]),
         letters=len(side.text),
+        shown=min(len(side.text), most),
         prefill=_whole(side.prefill),
         problem=None if problem is None else _whole(problem),
         advice=None if advice is None else _whole(advice),
