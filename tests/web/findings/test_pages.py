@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from starlette.testclient import TestClient
 
+from tests.dossier.statements import made
 from tests.findings.built import NEW, OLD, finding_data
-from tests.registry.databases import NOW, Clock
+from tests.registry.databases import NOW, Clock, endpoint, weighed
 from tests.web.doors import CSRF, signed_in
+from weighbridge.digests import digest_bytes
+from weighbridge.dossier.statements.envelope import sign
+from weighbridge.dossier.statements.keys import PrivateKey
 from weighbridge.findings.files import parse
 from weighbridge.findings.finding import Finding
 from weighbridge.registry.accounts.roles import Role
+from weighbridge.registry.closed import state_closed
+from weighbridge.registry.disclosing import advisories_about_closed
+from weighbridge.registry.lookup import closed_history
+from weighbridge.registry.publishing import publish, trust
+from weighbridge.registry.store import Store
+from weighbridge.registry.upload import Upload, read_folder
+from weighbridge.web.door import Who
 
 PAGE = {"accept": "text/html"}
 FINDER = signed_in(Role.TESTER, "finder")
@@ -188,9 +201,58 @@ def test_an_advisory_is_made_of_a_finding_edited_and_published(client: TestClien
             found.headers["content-type"].startswith("application/atom+xml") and path.rpartition("/")[2] in found.text
         )
     assert path.rpartition("/")[2] not in client.get(f"/weights/{NEW[7:]}/advisories.atom").text
+    assert path.rpartition("/")[2] in client.get(f"/findings/{handle}", headers=PAGE).text
+    first = entry(client)
     edited = textarea(client.get(path + "/edit", headers=MAINTAINER | PAGE).text).replace("summary:", "summary: More,")
     assert client.post("/advisories/save", data={"csrf": CSRF, "text": edited}, headers=MAINTAINER).status_code == 303
     assert client.get("/api/v1" + path).json()["version"] == 2
+    then = entry(client)
+    assert first["id"] == then["id"] and first["updated"] < then["updated"]
+    [reached] = client.get(f"/api/v1/weights/{OLD[7:]}/advisories").json()["advisories"]
+    assert (reached["status"], reached["how"], reached["probability"]) == (
+        "affected",
+        "it lists these weights",
+        "not asked",
+    )
+
+
+def entry(client: TestClient) -> dict[str, str]:
+    """The one entry of the feed, by the names of its elements (RFC 4287)."""
+    root = ElementTree.fromstring(client.get("/advisories.atom").content)
+    atom = "{http://www.w3.org/2005/Atom}"
+    [found] = root.findall(f"{atom}entry")
+    assert all(root.find(atom + name) is not None for name in ("id", "title", "updated", "author"))
+    return {each.tag.removeprefix(atom): each.text or "" for each in found}
+
+
+def test_a_closed_model_is_followed_by_a_feed_of_the_dossiers_about_it(
+    client: TestClient, store: Store, key: PrivateKey, tmp_path: Path
+) -> None:
+    """It has no digest, so a finding about it names a dossier's; a feed of another name is empty."""
+    trust(store, key.public, name="Evaluator", by="test")
+    record = weighed().model_copy(update={"candidate": endpoint()})
+    made.write(tmp_path / "d", record)
+    unsigned = read_folder(tmp_path / "d")
+    payload = state_closed(
+        {name: digest_bytes(data) for name, data in unsigned.bound.items()},
+        provider="Some Lab",
+        name="Big Model",
+        weighed_at=record.made_at.replace(microsecond=0),
+        made_by="test",
+        now=NOW,
+        valid_for=timedelta(days=90),
+    )
+    publish(store, Upload({**unsigned.files, "statements/c.dsse.json": sign(payload, [key])}, "here"), by="test")
+    with store.reading() as connection:
+        [known] = closed_history(connection, "some lab", "big model")
+    handle = saved(client, affected=[{"digest": known.dossier, "what": "file", "label": "Big Model"}])
+    text = textarea(client.get(f"/advisories/new?finding={handle}", headers=MAINTAINER | PAGE).text)
+    assert client.post("/advisories/save", data={"csrf": CSRF, "text": text}, headers=MAINTAINER).status_code == 303
+    with store.reading() as connection:
+        [about] = advisories_about_closed(connection, "some lab", "BIG model", NOW, Who())
+        assert (about.status, about.listed) == ("affected", known.dossier)
+    assert b"<entry>" in client.get("/closed/Some Lab/Big Model/advisories.atom").content
+    assert b"<entry>" not in client.get("/closed/Some Lab/Small Model/advisories.atom").content
 
 
 def textarea(page: str) -> str:

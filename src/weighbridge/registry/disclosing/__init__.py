@@ -12,6 +12,6 @@ Before its day, what may not be read is as if it were not there: for a reader wh
 """
 
 from weighbridge.registry.disclosing.findings import Saved, save_finding
-from weighbridge.registry.disclosing.reach import How, Reach, advisories_about
+from weighbridge.registry.disclosing.reach import How, Reach, advisories_about, advisories_about_closed
 
-__all__ = ["How", "Reach", "Saved", "advisories_about", "save_finding"]
+__all__ = ["How", "Reach", "Saved", "advisories_about", "advisories_about_closed", "save_finding"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,6 +25,7 @@ from weighbridge.registry.disclosing.findings import handles_of, may_read, seen
 from weighbridge.registry.disclosing.readers import NotThere, Reader, needs_maintainer, not_there
 from weighbridge.registry.disclosing.records import advisory_version, current_finding, day_of, settle
 from weighbridge.registry.store import Store
+from weighbridge.registry.tables import name_key, publications
 from weighbridge.registry.tables.findings import (
     advisories,
     advisory_digests,
@@ -189,11 +191,32 @@ def advisories_naming(
     return tuple(connection.execute(asked).scalars())
 
 
-def public_advisories(connection: Connection, at: datetime, *, digest: str | None = None) -> list[Advisory]:
-    """Return the newest advisories that anybody may read, at most 200: what a feed holds. `digest`: those that list it."""
+def advisories_of_finding(connection: Connection, handle: str, reader: Reader, at: datetime) -> tuple[Advisory, ...]:
+    """Return the advisories of a finding that the reader may read."""
+    which = (advisory_findings.c.finding == handle, _perhaps_read(reader, at))
+    asked = (
+        select(advisories.c.id).join(advisory_findings, advisory_findings.c.advisory == advisories.c.id).where(*which)
+    )
+    found = []
+    for each in connection.execute(asked.order_by(advisories.c.id)).scalars().all():
+        with suppress(NotThere):
+            found.append(advisory_seen(connection, each, reader, at).advisory)
+    return tuple(found)
+
+
+def public_advisories(
+    connection: Connection, at: datetime, *, digest: str | None = None, closed: tuple[str, str] | None = None
+) -> list[Advisory]:
+    """Return the newest advisories that anybody may read, at most 200: what a feed holds. `digest`: those that list it; `closed`: those that list a
+    dossier about a closed model, by provider and name.
+    """
     which = [advisories.c.public_from <= day_of(at).isoformat()]
     if digest is not None:
         which.append(advisories.c.id.in_(_ids_naming(digest)))
+    if closed is not None:
+        dossiers = select(publications.c.dossier).where(publications.c.name_key == name_key(*closed))
+        listing = select(advisory_digests.c.advisory).where(advisory_digests.c.digest.in_(dossiers))
+        which.append(advisories.c.id.in_(listing))
     newest = (advisories.c.public_from.desc(), advisories.c.saved_at.desc(), advisories.c.id)
     ids = connection.execute(select(advisories.c.id).where(*which).order_by(*newest).limit(MAX_FEED)).scalars().all()
     return [advisory_version(connection, each) for each in ids]
@@ -271,12 +294,10 @@ def _handles_seen(connection: Connection, advisory: Advisory, reader: Reader, at
     found: dict[str, str] = {}
     by_digest = {one.digest: one.id for one in advisory.findings}
     for handle in connection.execute(linked).scalars():
-        try:
+        with suppress(NotThere):
             one = seen(connection, handle, reader, at).finding
-        except NotThere:
-            continue
-        if one.digest in by_digest:
-            found[by_digest[one.digest]] = handle
+            if one.digest in by_digest:
+                found[by_digest[one.digest]] = handle
     return found
 
 

@@ -22,7 +22,7 @@ from weighbridge.registry.disclosing.outbox import Claimed
 from weighbridge.registry.store import Store
 
 TIMEOUT_S = 15  # far below the lease, so that nobody else sends it meanwhile
-_AT_ONCE = 10
+_AT_ONCE = 50
 _LOG = logging.getLogger("weighbridge.delivery")
 
 

@@ -205,11 +205,10 @@ def _concerned(connection: Connection, advisory: Advisory) -> Iterable[tuple[str
     listed = [one.digest for one in advisory.digests]
     for at in range(0, len(listed), _BATCH):
         yield "listed", (followers.c.follows == DIGEST) & followers.c.subject.in_(listed[at : at + _BATCH])
-    # A closed model has no digest of its own: an advisory names the dossier that was published about it.
-    named = [*listed, *(each.dossier for one in advisory.digests for each in one.evidence)]
-    for at in range(0, len(named), _BATCH):
+    # A closed model has no digest of its own: an advisory lists the dossier that was published about it.
+    for at in range(0, len(listed), _BATCH):
         keys = select(publications.c.name_key).where(
-            publications.c.dossier.in_(named[at : at + _BATCH]), publications.c.name_key.is_not(None)
+            publications.c.dossier.in_(listed[at : at + _BATCH]), publications.c.name_key.is_not(None)
         )
         yield "closed", (followers.c.follows == CLOSED) & followers.c.subject.in_(keys)
     yield "all", followers.c.follows == ALL

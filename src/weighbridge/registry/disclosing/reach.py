@@ -5,6 +5,7 @@ Lineage tells who came from whom, never who is affected: of a derivative that an
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -17,7 +18,7 @@ from weighbridge.registry.disclosing.descendants import REACHING, files_of_roots
 from weighbridge.registry.disclosing.readers import NotThere, Reader
 from weighbridge.registry.kin import Direction, Kin, kin_of, lineage_of
 from weighbridge.registry.lineage.marks import NotMeasured
-from weighbridge.registry.tables import publications, weights
+from weighbridge.registry.tables import name_key, publications, weights
 
 _BATCH = 500
 
@@ -92,27 +93,19 @@ def advisories_about(connection: Connection, digest: str, at: datetime, who: Rea
     """
     if not advisories_naming(connection, None, who, at):
         return ()
+    return _reached(connection, _near(connection, digest, at), at, who)
+
+
+def advisories_about_closed(
+    connection: Connection, provider: str, name: str, at: datetime, who: Reader
+) -> tuple[Reach, ...]:
+    """Return the advisories about a closed model that the reader may read: those that list a dossier about it."""
+    asked = select(publications.c.dossier).where(publications.c.name_key == name_key(provider, name)).distinct()
+    dossiers = connection.execute(asked.order_by(publications.c.dossier).limit(_BATCH)).scalars().all()
     found: dict[str, Reach] = {}
-    for how, named, kin in _near(connection, digest, at):
-        for name in advisories_naming(connection, list(named), who, at):
-            if name in found:
-                continue
-            try:
-                seen = advisory_seen(connection, name, who, at)
-            except NotThere:
-                continue
-            for listed in seen.advisory.digests:
-                if listed.digest not in named:
-                    continue
-                standing = seen.advisory.status_of(listed.digest)
-                if how is How.LISTED:
-                    status, because = standing.shown, standing.because
-                elif standing.status in REACHING:
-                    status, because = Status.UNDER_INVESTIGATION.value, how.value
-                else:
-                    continue
-                found[name] = Reach(seen.advisory, seen.public, how, status, because, listed.digest, listed.label, kin)
-                break
+    for dossier in dossiers:
+        for each in _reached(connection, [(How.LISTED, frozenset({dossier}), None)], at, who):
+            found.setdefault(each.advisory.id, each)
     return tuple(found.values())
 
 
@@ -149,6 +142,36 @@ def adoption(connection: Connection, advisory: Advisory, at: datetime) -> Adopti
             )
         )
     return Adoption(tuple(derivatives), tuple(lacking), len(affected) - len(lacking))
+
+
+def _reached(
+    connection: Connection,
+    near: Iterable[tuple[How, frozenset[str], Kin | None]],
+    at: datetime,
+    who: Reader,
+) -> tuple[Reach, ...]:
+    found: dict[str, Reach] = {}
+    for how, named, kin in near:
+        for name in advisories_naming(connection, list(named), who, at):
+            if name in found:
+                continue
+            try:
+                seen = advisory_seen(connection, name, who, at)
+            except NotThere:
+                continue
+            for listed in seen.advisory.digests:
+                if listed.digest not in named:
+                    continue
+                standing = seen.advisory.status_of(listed.digest)
+                if how is How.LISTED:
+                    status, because = standing.shown, standing.because
+                elif standing.status in REACHING:
+                    status, because = Status.UNDER_INVESTIGATION.value, how.value
+                else:
+                    continue
+                found[name] = Reach(seen.advisory, seen.public, how, status, because, listed.digest, listed.label, kin)
+                break
+    return tuple(found.values())
 
 
 def _near(connection: Connection, digest: str, at: datetime) -> list[tuple[How, frozenset[str], Kin | None]]:

@@ -35,7 +35,7 @@ from weighbridge.web.limits import limited
 from weighbridge.web.pages import page
 from weighbridge.web.problems import Problem
 from weighbridge.web.registry.fresh import OPEN, fresh
-from weighbridge.web.registry.things import whole_digest
+from weighbridge.web.registry.things import Thing, closed_model, whole_digest
 from weighbridge.web.site import Here, Site
 from weighbridge.web.who import Known, needs
 
@@ -56,7 +56,13 @@ def feed_of_all(request: Request, site: Here) -> Response:
 @router.get("/weights/{hex64}/advisories.atom")
 def feed_of_one(request: Request, site: Here, hex64: str) -> Response:
     """Return the feed of the advisories that list a digest: an empty one where none does."""
-    return _feed(request, site, whole_digest(hex64))
+    return _feed(request, site, Thing(whole_digest(hex64)))
+
+
+@router.get("/closed/{provider}/{name}/advisories.atom")
+def feed_of_closed(request: Request, site: Here, provider: str, name: str) -> Response:
+    """Return the feed of the advisories about a closed model: an empty one where there is none."""
+    return _feed(request, site, closed_model(provider, name))
 
 
 @router.get("/advisories")
@@ -161,12 +167,16 @@ def _export(request: Request, site: Site, advisory: str, form: str) -> Response:
     return fresh(request, body, "application/json", headers=OPEN)
 
 
-def _feed(request: Request, site: Site, digest: str | None) -> Response:
+def _feed(request: Request, site: Site, thing: Thing | None) -> Response:
+    settings = site.settings
+    title, path = f"Advisories by {settings.publisher}", ""
+    digest, closed = None, None
+    if thing is not None:
+        digest, closed = thing.digest, None if thing.digest is not None else (thing.provider, thing.name)
+        title, path = f"{title} about {digest or '/'.join(closed or ())}", thing.path
     with reading(site) as connection:
         now = site.clock()
-        found = public_advisories(connection, now, digest=digest)
-    settings = site.settings
-    title = f"Advisories by {settings.publisher}" + (f" about {digest}" if digest is not None else "")
-    path = "/advisories.atom" if digest is None else f"/weights/{digest.removeprefix('sha256:')}/advisories.atom"
-    body = feed(found, title=title, publisher=settings.publisher, on=day_of(now), url=settings.origin + path)
+        found = public_advisories(connection, now, digest=digest, closed=closed)
+    address = f"{settings.origin}{path}/advisories.atom"
+    body = feed(found, title=title, publisher=settings.publisher, on=day_of(now), url=address)
     return fresh(request, body, ATOM, headers=OPEN)

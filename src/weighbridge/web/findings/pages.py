@@ -16,6 +16,7 @@ from weighbridge.protocol.typed_files import MAX_FILE_BYTES
 from weighbridge.protocol.vocabulary import Category, Rung, Verb
 from weighbridge.registry.accounts.roles import Role
 from weighbridge.registry.asked import digest_asked
+from weighbridge.registry.disclosing.advisories import advisories_of_finding
 from weighbridge.registry.disclosing.findings import (
     Sought,
     answer_finding,
@@ -132,6 +133,7 @@ def one(
         found = seen(connection, handle, who, now)
         finding = found.finding if version is None else version_seen(connection, handle, version, who, now)
         named = people(connection, handle, who, now)
+        advisories = advisories_of_finding(connection, handle, who, now)
     return page(
         request,
         "findings/finding.html",
@@ -139,6 +141,7 @@ def one(
         finding=finding,
         version=version or found.version,
         named=named,
+        advisories=advisories,
         today=day_of(now),
     )
 
