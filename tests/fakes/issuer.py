@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 from joserfc import jwt
 from joserfc.jwk import ECKey, Key, RSAKey
@@ -22,10 +22,11 @@ from joserfc.jwk import ECKey, Key, RSAKey
 
 @dataclass
 class Issuer:
-    """`now`: seconds, for the times in its tokens. `claims`, `header`, `key`: what a token says and is signed with instead of the truth."""
+    """`person`: who sits before the browser that comes. `now`: seconds, for the times in its tokens. `claims`, `header`, `key`: what a token says and is signed with instead of the truth."""
 
     address: str
     client: str = "weighbridge"
+    person: str = "7"
     secret: str | None = "a secret of the client"
     now: float = field(default_factory=time.time)
     own_key: RSAKey = field(default_factory=lambda: RSAKey.generate_key(2048, {"kid": "one", "use": "sig"}))
@@ -102,6 +103,13 @@ def issuing() -> Iterator[Issuer]:
                 self._told(issuer.configuration())
             elif self.path == "/jwks":
                 self._told({"keys": [issuer.own_key.as_dict(private=False)]})
+            elif self.path.startswith("/authorize?"):
+                brought = issuer.approve(self.path, issuer.person)
+                back = parse_qs(urlsplit(self.path).query)["redirect_uri"][0]
+                self.send_response(302)
+                self.send_header("location", f"{back}?{urlencode(brought)}")
+                self.send_header("content-length", "0")
+                self.end_headers()
             else:
                 self._told(None)
 
