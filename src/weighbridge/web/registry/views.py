@@ -32,13 +32,12 @@ class HasSigner(Protocol):
 
 @dataclass(frozen=True)
 class Comparison:
-    """One row of the comparisons. `sides` None: it was not made, and `difference` says why."""
+    """One row of a contrast's comparisons. `against` None: it was not made, and `difference` says why."""
 
-    contrast: str
+    against: str | None
+    counted: str
     answer: str
-    sides: str | None
     difference: str
-    is_measured: bool
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class View:
     stands: Standing
     signer: str
     figure: Markup
-    comparisons: tuple[Comparison, ...]
+    contrasts: tuple[tuple[str, tuple[Comparison, ...]], ...]
     rates: tuple[tuple[str, str, str], ...]
 
     @property
@@ -67,8 +66,11 @@ def view(entry: Entry, stands: Standing, names: Mapping[str, str], plots: Plots)
     """Return what is shown of a publication. `names`: the trusted signers' names by their key."""
     facts = entry.facts
     rates = tuple((each.rung.value, rate_in_words(each.mean), rate_in_words(each.worst)) for each in facts.rungs)
-    rows = tuple(_comparison(each) for each in facts.comparisons)
-    return View(entry, stands, signer_of(entry, names), ladder(facts, plots), rows, rates)
+    contrasts = tuple(
+        (contrast.value, tuple(_comparison(each) for each in facts.comparisons if each.contrast is contrast))
+        for contrast in Contrast
+    )
+    return View(entry, stands, signer_of(entry, names), ladder(facts, plots), contrasts, rates)
 
 
 def signer_of(entry: HasSigner, names: Mapping[str, str]) -> str:
@@ -88,14 +90,11 @@ def signer_of(entry: HasSigner, names: Mapping[str, str]) -> str:
 
 
 def _comparison(found: Compared | NotCompared) -> Comparison:
-    contrast = found.contrast.value
     if isinstance(found, NotCompared):
-        return Comparison(contrast, found.answer.value, None, str(found.why), False)
-    sides = (
-        f"on {found.rung.value}, against {found.baseline} on {found.baseline_rung.value}; {_COUNTED[found.aggregate]}"
-    )
+        return Comparison(None, "", found.answer.value, str(found.why))
+    against = f"on {found.rung.value}, against {found.baseline} on {found.baseline_rung.value}"
     if not isinstance(found.estimate, Estimate):
-        return Comparison(contrast, found.answer.value, sides, str(found.estimate), False)
+        return Comparison(against, _COUNTED[found.aggregate], found.answer.value, str(found.estimate))
     printed = print_difference(found.estimate, found.margin)
     told = f"{printed.with_unit} ({printed.interval}), margin {found.margin * 100:g} points, {printed.n} prompts"
-    return Comparison(contrast, found.answer.value, sides, told, True)
+    return Comparison(against, _COUNTED[found.aggregate], found.answer.value, told)
