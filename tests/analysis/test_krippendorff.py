@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from itertools import permutations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -180,3 +181,16 @@ def test_a_second_rating_of_the_same_person_and_words_on_a_scale_are_refused() -
         alpha([Rating("1", "a", 0), Rating("1", "a", 1)], Metric.NOMINAL)
     with pytest.raises(ValueError, match="numbers"):
         alpha([Rating(unit, rater, "high") for unit in "12" for rater in "ab"], Metric.ORDINAL)
+
+
+def test_the_interval_covers() -> None:
+    """In at least 93 of 100 seeded samples the true alpha lies inside: 20 answers, two raters who err in one of ten (alpha 0.64)."""
+    random, found = np.random.default_rng(20240404), []
+    for _ in range(150):
+        truths = random.random((20, 1)) < 0.5
+        said = truths ^ (random.random((20, 2)) < 0.1)
+        ratings = [Rating(str(unit), str(rater), bool(said[unit, rater])) for unit in range(20) for rater in range(2)]
+        found.append(alpha(ratings, Metric.NOMINAL))
+    measured = [one for one in found if isinstance(one, Estimate)]
+    assert len(measured) > 145
+    assert sum(one.low <= 0.64 <= one.high for one in measured) / len(measured) >= 0.93

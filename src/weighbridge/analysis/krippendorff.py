@@ -13,6 +13,7 @@ tests); Krippendorff (2004), Content Analysis, 2nd ed., chapter 11. The interval
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -52,7 +53,9 @@ class Rating:
     cluster: str = ""
 
 
-def alpha(ratings: Iterable[Rating], metric: Metric, level: float = 0.95, *, seed: int = SEED) -> EstimateOrNot:
+def alpha(
+    ratings: Iterable[Rating], metric: Metric, level: float = 0.95, *, seed: int = SEED, draws: int = DRAWS
+) -> EstimateOrNot:
     """Return alpha, at most 1, with an interval over units (over clusters, where they are named), or why it was not measured.
 
     Values are numbers for the metrics `ordinal` (their order counts) and `interval`. `n_planned` counts units with a rating, `n_measured` those with
@@ -87,7 +90,7 @@ def alpha(ratings: Iterable[Rating], metric: Metric, level: float = 0.95, *, see
             counts[row, places[value]] += 1
     numbers = np.array([float(value) for value in values]) if metric is Metric.INTERVAL else None
     value = float(_alphas(counts, np.ones((1, len(paired))), metric, numbers)[0])
-    low, high = _interval(counts, [clusters[unit] for unit in paired], metric, numbers, level, seed)
+    low, high = _interval(counts, [clusters[unit] for unit in paired], metric, numbers, level, seed, draws)
     missing = len(by_unit) - len(paired)
     return Estimate(
         value=value,
@@ -121,11 +124,13 @@ def _ordered(values: set[Value], metric: Metric) -> list[Value]:
         return sorted(values, key=lambda value: (type(value).__name__, value))
     if any(isinstance(value, str) for value in values):
         raise ValueError(f"the metric {metric.value} is of numbers")
+    if not all(math.isfinite(float(value)) for value in values):
+        raise ValueError("a rating is a number, or is not there")
     return sorted(values, key=float)
 
 
 def _interval(
-    counts: Floats, clusters: Sequence[str], metric: Metric, numbers: Floats | None, level: float, seed: int
+    counts: Floats, clusters: Sequence[str], metric: Metric, numbers: Floats | None, level: float, seed: int, draws: int
 ) -> tuple[float, float]:
     """Return the ends: quantiles of alpha over random weights, each with one imagined unit, apart for the low end and agreed for the high one."""
     import numpy as np
@@ -142,10 +147,10 @@ def _interval(
     random = np.random.default_rng(seed)
     block = max(1, _CELLS_AT_ONCE // (len(clusters) + 2))
     lows, highs = [], []
-    for start in range(0, DRAWS, block):
-        drawn = random.standard_exponential((min(block, DRAWS - start), len(names) + 1))
+    for start in range(0, draws, block):
+        drawn = random.standard_exponential((min(block, draws - start), len(names) + 1))
         drawn *= (len(names) + 1) / drawn.sum(axis=1, keepdims=True)
-        own, more = drawn[:, of], drawn[:, -1:]
+        own, more = drawn[:, of], drawn[:, -1:] * (len(clusters) / len(names))  # an imagined cluster of usual size
         lows.append(_alphas(np.vstack([counts, apart]), np.hstack([own, more]), metric, numbers))
         highs.append(_alphas(np.vstack([counts, alike]), np.hstack([own, more / 2, more / 2]), metric, numbers))
     tail = (1 - level) / 2
