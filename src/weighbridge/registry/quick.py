@@ -42,8 +42,9 @@ _AT = b',"at":'
 
 _HEAD = "SELECT line FROM audit ORDER BY number DESC LIMIT 1"
 _KNOWN = "(SELECT count(*) FROM audit WHERE subject = {subject} AND kind IN ('published', 'verified'))"
-_COLUMNS = (  # noqa: S608
-    "p.envelope, p.statement, p.dossier, p.root, p.provider, p.name, p.signer, p.signer_known, p.made_at, p.valid_until,"
+_COLUMNS = (
+    "p.envelope, p.statement, p.dossier, p.root, p.provider, p.name, p.signer, p.signer_known,"  # noqa: S608
+    " p.made_at, p.valid_until,"
     ' p.published_at, p.facts, r."by", r.reason, r.at,'
     " (SELECT {all}(s.newer) FROM supersessions s WHERE s.older = p.statement AND s.signer = p.signer){text},"
     ' (SELECT {all}({one}(a.at, a.digest, a."by", a.text)) FROM answers a WHERE a.envelope = p.envelope){text},'
