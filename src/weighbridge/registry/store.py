@@ -166,8 +166,10 @@ def _parsed(url: str) -> URL:
 def _engine(url: URL) -> Engine:
     try:
         if url.get_backend_name() == "postgresql":
-            return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 10})
-        engine = create_engine(url, connect_args={"timeout": WAIT_S})
+            connect = {"connect_timeout": 10}
+            return create_engine(url, pool_pre_ping=True, connect_args=connect, hide_parameters=True)
+        # What was to be stored (a conversation's words) must not stand in an error's text, which may reach a log.
+        engine = create_engine(url, connect_args={"timeout": WAIT_S}, hide_parameters=True)
     except ModuleNotFoundError:
         raise MissingExtra("serve", "PostgreSQL needs psycopg") from None
     event.listen(engine, "connect", _connected)

@@ -36,6 +36,10 @@ def without_ids(text: str) -> str:
     return re.sub(r"\d+ \w+ \d{4}, \d\d:\d\d UTC", "some time", text)
 
 
+def paths(turn: str, side: str) -> tuple[str, ...]:
+    return f"sides/{side}/events", f"sides/{side}", f"turns/{turn}", f"sides/{side}/tags"
+
+
 def both_draws(chat: Chat, how: str = "api") -> dict[str, tuple[str, list[object], str]]:
     """Return what is sent of conversations that differ in nothing but the draw: the page, the events of each side, the headers."""
     found: dict[str, tuple[str, list[object], str]] = {}
@@ -46,10 +50,14 @@ def both_draws(chat: Chat, how: str = "api") -> dict[str, tuple[str, list[object
         if draw in found:
             continue
         page = chat.get(f"/workbench/conversations/{conversation}")
-        lines = [chat.get(f"/workbench/sides/{side.id}/events") for side in turn.sides]
+        lines = [chat.get(f"/workbench/{path}") for side in turn.sides for path in paths(turn.id, side.id)]
         headers = [sorted(each.headers.items()) for each in (page, *lines)]
         text = page.text.replace(chat.name, "somebody")
-        found[draw] = without_ids(text), [each.text for each in lines], without_ids(repr(headers))
+        found[draw] = (
+            without_ids(text),
+            [without_ids(each.text.replace(chat.name, "somebody")) for each in lines],
+            without_ids(repr(headers)),
+        )
         if len(found) == 2:
             return found
     raise AssertionError("one draw in forty")

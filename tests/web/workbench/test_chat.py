@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
+from collections import Counter
 
 import pytest
 
@@ -255,6 +256,15 @@ def test_one_person_asks_only_so_often_and_only_so_much_at_once(store: Store) ->
         codes = [chat.say(three).status_code for _ in range(20)]
         assert codes[-1] == 429 and 429 not in codes[:10]
         assert chat.somebody("bob").say(chat.somebody("bob").begin()).status_code == 303
+
+
+def test_one_person_reads_only_so_many_answers_at_once(chat: Chat) -> None:
+    _, turn = chat.answer()
+    lines = chat.client.app.state.site.parts.setdefault("workbench lines", Counter())  # type: ignore[attr-defined]
+    chat.events(turn.sides[0].id)
+    assert lines["ada"] == 0, "a line that ended does not count"
+    lines["ada"] = 12
+    assert chat.get(f"/workbench/sides/{turn.sides[0].id}/events").status_code == 429
 
 
 def test_no_text_of_anybody_goes_to_a_log(store: Store, caplog: pytest.LogCaptureFixture) -> None:

@@ -4,6 +4,7 @@
   const MOST_LINES = 2; // a browser keeps six connections to one server, for all its tabs
   const AGAIN_MS = 3000;
   const status = document.getElementById("status");
+  const doing = document.getElementById("doing");
   const turns = document.getElementById("turns");
   const composer = document.getElementById("composer");
   const words = document.getElementById("text");
@@ -16,8 +17,11 @@
   const remember = (name, value) => { try { localStorage.setItem(remembered(name), value); } catch { /* it holds for this page */ } };
   const counted = new Intl.NumberFormat("en-GB");
 
-  // Said to screen readers: what changes for the turn, never each piece of text.
-  const say = (text) => { if (status.textContent !== text) status.textContent = text; };
+  // Said to screen readers: what changes for the turn, never each piece of text, nor how far a model is loaded.
+  const say = (text, more = "") => {
+    if (status.textContent !== text) status.textContent = text;
+    if (doing.textContent !== more) doing.textContent = more;
+  };
 
   let unfolded = recall("unfold") === "yes";
   const fold = (within) => {
@@ -55,7 +59,7 @@
     source.addEventListener("status", (event) => {
       const told = JSON.parse(event.data);
       state.textContent = told.state;
-      if (told.doing) say(`Waiting for answers. ${told.doing}`);
+      if (told.doing) say("Waiting for answers.", told.doing);
       else if (told.state === "answering") say("Answers are coming.");
     });
     source.addEventListener("end", (event) => {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -13,6 +14,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
+from weighbridge.errors import WeighbridgeError
 from weighbridge.registry.conversations import Conversation, Side, SideState, find_side
 from weighbridge.web.door import Who
 from weighbridge.web.limits import limited
@@ -23,6 +25,7 @@ from weighbridge.web.workbench.here import Bench, Tester, told
 from weighbridge.web.workbench.views import shown_piece
 
 router = APIRouter()
+_LOG = logging.getLogger("weighbridge.web.workbench")
 
 LOOK_S = 0.04
 LOOK_HIDDEN_S = 0.25  # in steps that say little of how each model's server cuts its text
@@ -66,6 +69,8 @@ async def _counted(lines: Counter[str], name: str, found: AsyncIterator[bytes]) 
     try:
         async for each in found:
             yield each
+    except (WeighbridgeError, Problem) as error:  # the browser connects anew, and is told why it cannot
+        _LOG.error("a line ended: %s", type(error).__name__)
     finally:
         lines[name] -= 1
 
