@@ -3,37 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
-from sqlalchemy import delete
+from sqlalchemy import delete, select, text
 
 from tests.dossier.statements import made
-from tests.registry.databases import NOW, Clock, endpoint, model, put, weighed
-from tests.registry.ranked import estimate, fill, in_time, ranking, record, row
+from tests.registry.databases import NOW, Clock, opened, put, weighed
+from tests.registry.ranked import estimate, in_time, record, row
+from weighbridge.digests import digest_bytes
 from weighbridge.dossier.statements.keys import PrivateKey
 from weighbridge.errors import UsageError
-from weighbridge.evidence.records import Estimate, NotMeasured, Reason
-from weighbridge.protocol.files import default_protocol_text, dump_protocol
-from weighbridge.protocol.model import AssessmentProtocol, Ladder, Sampling
+from weighbridge.evidence.records import Measure, NotMeasured, Reason
+from weighbridge.protocol.files import dump_protocol
+from weighbridge.protocol.model import AssessmentProtocol, Judgement
 from weighbridge.protocol.vocabulary import Rung
+from weighbridge.registry import upgrading
+from weighbridge.registry.audit import note
 from weighbridge.registry.publishing import Published, revoke, trust
 from weighbridge.registry.rankings.bounds import mean_bounds, possible_ranks
 from weighbridge.registry.rankings.comparing import compare_two
-from weighbridge.registry.rankings.reading import Rankings
-from weighbridge.registry.rankings.records import Asked, Listed, Placed, RankingPage
-from weighbridge.registry.rankings.rows import rated
-from weighbridge.registry.rankings.table import ResultRow, table_of
+from weighbridge.registry.rankings.reading import Rankings, lacking
+from weighbridge.registry.rankings.records import Asked, By, Of, RankingPage
+from weighbridge.registry.rankings.rows import asking_of, rated
+from weighbridge.registry.rankings.table import ResultRow, Table, changed, lacks, table_of
 from weighbridge.registry.store import Store
-from weighbridge.registry.tables import publications
-from weighbridge.registry.tables.rates import rates
-from weighbridge.registry.upload import Upload, read_folder
+from weighbridge.registry.tables import REVISION, metadata, publications
+from weighbridge.registry.tables.rates import rankings, rates
+from weighbridge.registry.upload import read_folder
 
 Ranks = dict[str, tuple[int, int]]
 
@@ -177,6 +183,39 @@ def test_an_evaluator_who_never_promised_to_look_takes_no_rank_away_and_one_who_
     assert ranks([row("m", 0.1), failed]) == {}
 
 
+rows_of_a_registry = st.dictionaries(st.sampled_from("abcdef"), rows_of_one, max_size=6)
+
+
+@given(rows_of_a_registry, rows_of_a_registry, st.sets(st.sampled_from("abcdef")), st.sampled_from(["rate", "opening"]))
+@settings(max_examples=60, deadline=None)
+def test_a_table_that_caught_up_says_what_one_made_anew_says(
+    before: dict[str, list[tuple[float, int, int]]],
+    after: dict[str, list[tuple[float, int, int]]],
+    about: set[str],
+    of: Of,
+) -> None:
+    rest = {name: results for name, results in before.items() if name not in about}
+    now = {name: results for name, results in after.items() if name in about}
+    lacking = dict.fromkeys(about & {"a"}, 2)
+    kept = table_of(made_rows(before), of, {})
+    kept.view("model", NOW)
+    caught_up = changed(kept, about, made_rows(now), lacking)
+    anew = table_of(made_rows({**rest, **now}), of, lacking)
+    for by in ("model", "result"):
+        assert told(caught_up, by) == told(anew, by)  # type: ignore[arg-type]
+    assert sorted(why for _, why in caught_up.set_aside(NOW)) == sorted(why for _, why in anew.set_aside(NOW))
+    assert (caught_up.among, caught_up.protocols) == (anew.among, anew.protocols)
+
+
+def told(table: Table, by: By) -> list[tuple[object, ...]]:
+    view = table.view(by, NOW)
+    columns = (view.best, view.worst, view.low, view.high, view.value, view.results)
+    return sorted(
+        (table.envelopes[row], *values)
+        for row, *values in zip(view.row, *(each.tolist() for each in columns), strict=True)
+    )
+
+
 # who stands where
 
 
@@ -298,3 +337,165 @@ def test_published_dossiers_are_ranked_and_what_was_not_measured_is_listed_by_na
         "harsh": "timed out: after an hour",
         "mild": "not in protocol",
     }
+
+
+def test_what_was_published_before_the_tables_were_made_is_filled_in(
+    url: str, clock: Clock, key: PrivateKey, tmp_path: Path
+) -> None:
+    """Both ways lead to the same rows: published into the tables, or read from the stored dossier when they are made."""
+    with opened(url, clock) as store:
+        trust(store, key.public, name="Evaluator", by="test")
+        publish(store, tmp_path / "a", key, record("mild", {Rung.API: estimate(0.05)}))
+        before = whole(store)
+        with store.writing() as connection:
+            for table in (rates, rankings):
+                connection.execute(text(f"DROP TABLE {table.name}"))
+            connection.execute(text("UPDATE alembic_version SET version_num = '0003'"))
+            script = Operations(MigrationContext.configure(connection))
+            with script.context(script.migration_context):
+                module("0004_rates").upgrade()
+            connection.execute(text(f"UPDATE alembic_version SET version_num = '{REVISION}'"))
+        assert whole(store) == before != []
+
+
+def module(name: str) -> Any:
+    spec = spec_from_file_location(name, Path(upgrading.__file__).with_name("migrations") / "versions" / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    found = module_from_spec(spec)
+    spec.loader.exec_module(found)
+    return found
+
+
+def whole(store: Store) -> list[tuple[object, ...]]:
+    with store.reading() as connection:
+        return [
+            tuple(row)
+            for table in (rankings, rates)
+            for row in connection.execute(select(table).order_by(*table.primary_key.columns))
+        ]
+
+
+def test_each_change_of_a_registry_is_seen_at_once(
+    trusting: Store, key: PrivateKey, clock: Clock, tmp_path: Path
+) -> None:
+    """Published, superseded, published by somebody unknown who is trusted later, revoked, expired, and taken out of the database."""
+    kept = Rankings(trusting)
+    other = made.ed25519_key()
+
+    def shown(at: datetime = NOW) -> dict[str, tuple[int, int]]:
+        [listed] = [each for each in kept.listed() if (each.ranking.rung, each.ranking.aggregate) == (Rung.API, "mean")]
+        found, anew = (each.page(listed, Asked(), at) for each in (kept, Rankings(trusting)))
+        assert found == anew
+        return {each.model.label: (each.best, each.worst) for each in found.rows}
+
+    first = publish(trusting, tmp_path / "a", key, record("a", {Rung.API: estimate(0.05, 300)}))
+    assert shown() == {"a": (1, 1)}
+    publish(trusting, tmp_path / "b", key, record("b", {Rung.API: estimate(0.6, 300)}))
+    assert shown() == {"a": (1, 1), "b": (2, 2)}
+    by_other = publish(trusting, tmp_path / "a2", other, record("a", {Rung.API: estimate(0.95, 300)}))
+    assert shown() == {"a": (1, 1), "b": (2, 2)}
+    trust(trusting, other.public, name="Other", by="test")
+    assert put(trusting, read_folder(tmp_path / "a2")).signer_known
+    assert shown() == {"b": (1, 1), "a": (2, 2)}
+    expired = NOW + timedelta(days=400)
+    assert shown(expired) == {}
+    revoke(trusting, by_other.publication, by="test", reason="wrong prompts")
+    assert shown() == {"a": (1, 1), "b": (2, 2)}
+    with trusting.writing() as connection:
+        for table in reversed(metadata.sorted_tables):
+            for column in table.columns:
+                if column is publications.c.envelope or column.references(publications.c.envelope):
+                    connection.execute(delete(table).where(column == first.publication))
+        note(connection, NOW, "trusted", "test", None, {})
+        assert lacking(connection) == {first.subject: 1}
+    listed = next(each for each in Rankings(trusting).at_place(*where(trusting)) if each.ranking.aggregate == "mean")
+    found = Rankings(trusting).page(listed, Asked(), NOW)
+    assert [each.model.label for each in found.rows] == ["b"]
+
+
+def where(store: Store) -> tuple[str, str, Rung]:
+    [listed] = [
+        each for each in Rankings(store).listed() if (each.ranking.rung, each.ranking.aggregate) == (Rung.API, "mean")
+    ]
+    return listed.ranking.benchmark.digest, listed.grader_digest, Rung.API
+
+
+# two models side by side
+
+
+def test_two_models_are_compared_on_every_rung_and_what_one_lacks_is_said(
+    trusting: Store, key: PrivateKey, tmp_path: Path
+) -> None:
+    lost = NotMeasured(reason=Reason.TIMED_OUT)
+    a = publish(
+        trusting, tmp_path / "a", key, record("a", {Rung.API: estimate(0.05, 300), Rung.WEIGHTS: estimate(0.5)})
+    )
+    b = publish(trusting, tmp_path / "b", key, record("b", {Rung.API: estimate(0.6, 300), Rung.WEIGHTS: lost}))
+    with trusting.reading() as connection:
+        two = compare_two(connection, a.subject, b.subject, NOW)
+        turned = compare_two(connection, b.subject, a.subject, NOW)
+        says = {(each.ranking.rung, each.ranking.aggregate): (each.says, each.b.kind) for each in two.rows}
+        assert says == {
+            (Rung.API, "mean"): ("a is lower", "measured"),
+            (Rung.API, "worst"): ("a is lower", "measured"),
+            (Rung.WEIGHTS, "mean"): ("not measured", "not measured"),
+            (Rung.WEIGHTS, "worst"): ("not measured", "not measured"),
+        }
+        assert [each.says for each in turned.rows if each.ranking.rung is Rung.API] == ["b is lower"] * 2
+        later = compare_two(connection, a.subject, b.subject, NOW + timedelta(days=400))
+        assert {each.says for each in later.rows if each.ranking.rung is Rung.API} == {"not shown"}
+        for subjects in ((a.subject, a.subject), (a.subject, "sha256:" + "0" * 64)):
+            with pytest.raises(UsageError):
+                compare_two(connection, *subjects, NOW)
+
+
+# what results must have in common
+
+
+def test_only_what_decides_how_prompts_are_asked_on_a_rung_keeps_results_apart() -> None:
+    usual = AssessmentProtocol()
+    longer = usual.model_copy(update={"ladder": usual.ladder.model_copy(update={"max_tokens": 999})})
+    prefills = usual.model_copy(update={"ladder": usual.ladder.model_copy(update={"prefills": 5})})
+    elsewhere = usual.model_copy(update={"seed": 1, "judgement": Judgement(margin=0.2)})
+    for rung in Rung:
+        assert asking_of(longer, "", rung) != asking_of(usual, "", rung)
+        assert asking_of(elsewhere, "", rung) == asking_of(usual, "", rung)
+    assert asking_of(prefills, "", Rung.API) == asking_of(usual, "", Rung.API)
+    assert asking_of(prefills, "", Rung.WEIGHTS) != asking_of(usual, "", Rung.WEIGHTS)
+
+
+def test_prompts_graders_names_and_baselines_are_never_mixed() -> None:
+    """Whatever differs of these makes another table."""
+    usual = weighed()
+    tables = {each.ranking.digest for each in rated(usual, None)}
+    assert len(tables) == 8 + len(
+        [one for one in usual.comparisons if (one.measure, one.scope) == (Measure.HARM, "all")]
+    )
+    for changes in (
+        {"suite": usual.suite.model_copy(update={"digest": digest_bytes(b"other prompts")})},
+        {"suite": usual.suite.model_copy(update={"version": "another"})},
+        {"grader": usual.grader.model_copy(update={"identity": "offline@another"})},
+        {"protocol": digest_bytes(b"another protocol")},  # of which no more is known than that it is another
+    ):
+        assert not tables & {each.ranking.digest for each in rated(usual.model_copy(update=changes), None)}
+
+
+def test_the_protocol_counts_when_it_is_the_one_that_was_signed_and_no_other() -> None:
+    of = AssessmentProtocol(name="mine")
+    named = weighed().model_copy(update={"protocol": of.digest})
+    asked = {
+        str(each.ranking.asking) for each in rated(named, dump_protocol(of).encode()) if each.ranking.rung is Rung.API
+    }
+    assert asked == {"{'tries': 1, 'max_tokens': 128}"}
+    for other in (dump_protocol(AssessmentProtocol(name="other")).encode(), b"\xff", b"[", None):
+        assert {str(each.ranking.asking) for each in rated(named, other) if each.ranking.of == "rate"} == {
+            str({"protocol": of.digest})
+        }
+
+
+def test_a_rate_taken_out_of_a_dossier_is_lacking_and_not_unpromised() -> None:
+    whole_one = record("a", {Rung.API: estimate(0.1)})
+    gone = whole_one.model_copy(update={"rates": ()})
+    reasons = {each.ranking.rung: each.rate.reason for each in rated(gone, None) if isinstance(each.rate, NotMeasured)}
+    assert lacks(reasons[Rung.API].value)
+    assert not lacks(reasons[Rung.WEIGHTS].value)

@@ -67,7 +67,7 @@ def compare_two(connection: Connection, a: str, b: str, at: datetime) -> Two:
         for one, other in (
             tuple(_side(said[digest], by_model[each], gone.get(each, 0), among, at, names) for each in (a, b)),
         )
-        if one.kind == "measured" or other.kind == "measured"
+        if not one.kind == other.kind == "not measured"
     ]
     return Two(a=models[a], b=models[b], at=at, alpha=ALPHA, among=among, rows=tuple(sorted(sides, key=_place)))
 
