@@ -58,7 +58,7 @@ def test_a_notice_says_which_benchmark_grader_date_rung_and_for_which_weights(
     record = weighed()
     for words in ("for these exact weights", record.suite.name, record.grader.name, "The Evaluators", "holds until"):
         assert words in page.text, words
-    for words in (*(rung.value for rung in Rung), "opening", "counterfactual", "test-standard", "26 November 2026"):
+    for words in (*(rung.value for rung in Rung), "Opening", "Counterfactual", "test-standard", "26 November 2026"):
         assert words in page.text, words
     figures = [each for tag, each in page.tags if tag == "svg" and each.get("role") == "img"]
     assert figures and all(each.get("aria-labelledby") and each.get("aria-describedby") for each in figures)
