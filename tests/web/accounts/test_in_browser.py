@@ -23,7 +23,7 @@ from weighbridge.web.app import create_app
 from weighbridge.web.settings import Settings
 from weighbridge.web.site import Site
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 @dataclass
