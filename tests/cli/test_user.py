@@ -39,6 +39,13 @@ def test_adding_somebody_prints_a_link_that_is_good(db: str) -> None:
     store.close()
 
 
+def test_without_a_database_it_is_the_one_that_serve_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    run(user.command, "add", "grace", "--role", "tester")
+    assert (tmp_path / "weighbridge" / "registry.db").is_file()
+    assert run(user.command, "list")[1].startswith("grace")
+
+
 def test_a_new_link_takes_the_place_of_the_old_one_and_disabling_ends_it(db: str) -> None:
     old = secret_in(run(user.command, "add", "grace", "--role", "tester", "--db", db)[1])
     new = secret_in(run(user.command, "link", "grace", "--db", db)[1])

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from weighbridge.cli.exit_codes import MET
+from weighbridge.cli.own_registry import own_registry
 from weighbridge.cli.saying import say
 from weighbridge.errors import EngineError, MissingExtra, UsageError
 from weighbridge.subject.shown import shown
@@ -115,7 +116,7 @@ def command(
             oidc_client_secret=os.environ.get(_OIDC_SECRET),
             allows_loopback_webhooks=loopback_webhooks,
         )
-        store = open_store(db or _own_database())
+        store = open_store(db or own_registry())
         try:
             app = create_app(Site(store, settings, AccountsDoor(store, settings)))
             say(f"weighbridge serves {shown(settings.origin, 300)}\n  registry {store.where}")
@@ -138,19 +139,6 @@ def command(
         finally:
             store.close()
     return MET
-
-
-def _own_database() -> str:
-    from platformdirs import user_data_path
-
-    folder = user_data_path("weighbridge")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(
-            f"the data folder cannot be made ({error.strerror})", where=str(folder), do="give --db sqlite:///FILE"
-        ) from None
-    return f"sqlite:///{folder / 'registry.db'}"
 
 
 def _listening(host: str, port: int) -> socket.socket:

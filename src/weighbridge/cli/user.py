@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import click
 
 from weighbridge.cli.exit_codes import MET
+from weighbridge.cli.own_registry import own_registry
 from weighbridge.cli.saying import say
 from weighbridge.errors import UsageError
 from weighbridge.subject.shown import shown
@@ -48,7 +49,7 @@ def command() -> None:
 @click.option("--role", type=_ROLE, required=True, help="What they may do.")
 @_DB
 @_ORIGIN
-def add(name: str, role: str, db: str, origin: str) -> int:
+def add(name: str, role: str, db: str | None, origin: str) -> int:
     """Add a user, and print the one-time link with which they register a passkey within a day."""
     from weighbridge.registry.accounts.links import make_link
     from weighbridge.registry.accounts.roles import Role
@@ -66,7 +67,7 @@ def add(name: str, role: str, db: str, origin: str) -> int:
 @click.argument("name")
 @_DB
 @_ORIGIN
-def link(name: str, db: str, origin: str) -> int:
+def link(name: str, db: str | None, origin: str) -> int:
     """Print a new one-time link for a user: the one before ran out, or all their passkeys are lost."""
     from weighbridge.registry.accounts.links import make_link
 
@@ -78,7 +79,7 @@ def link(name: str, db: str, origin: str) -> int:
 
 @command.command(name="list")
 @_DB
-def list_(db: str) -> int:
+def list_(db: str | None) -> int:
     """List the users: role, how they come in, when they were last here."""
     from weighbridge.registry.accounts.users import list_users
 
@@ -97,7 +98,7 @@ def list_(db: str) -> int:
 @click.argument("name")
 @click.argument("role", type=_ROLE)
 @_DB
-def role_(name: str, role: str, db: str) -> int:
+def role_(name: str, role: str, db: str | None) -> int:
     """Give a user another role, from their next request on. The last maintainer who can sign in stays one."""
     from weighbridge.registry.accounts.roles import Role
     from weighbridge.registry.accounts.users import change_role
@@ -111,7 +112,7 @@ def role_(name: str, role: str, db: str) -> int:
 @command.command(name="disable")
 @click.argument("name")
 @_DB
-def disable_(name: str, db: str) -> int:
+def disable_(name: str, db: str | None) -> int:
     """Keep a user out from now on: sessions, tokens and one-time links end for good."""
     from weighbridge.registry.accounts.users import disable
 
@@ -124,7 +125,7 @@ def disable_(name: str, db: str) -> int:
 @command.command(name="enable")
 @click.argument("name")
 @_DB
-def enable_(name: str, db: str) -> int:
+def enable_(name: str, db: str | None) -> int:
     """Let a user in again, by the passkeys that they have."""
     from weighbridge.registry.accounts.users import enable
 
@@ -138,7 +139,7 @@ def enable_(name: str, db: str) -> int:
 @click.argument("name", required=False)
 @click.option("--all", "all_", is_flag=True, help="All users; their tokens end too. After restoring a backup, say.")
 @_DB
-def sign_out(name: str | None, all_: bool, db: str) -> int:
+def sign_out(name: str | None, all_: bool, db: str | None) -> int:
     """End all sessions of a user, or all sessions and tokens of everybody."""
     from weighbridge.registry.accounts.sessions import end_all, end_sessions
     from weighbridge.registry.accounts.users import read_user
@@ -156,13 +157,13 @@ def sign_out(name: str | None, all_: bool, db: str) -> int:
 
 
 @contextmanager
-def _opened(db: str, *, create: bool = False) -> Iterator[Store]:
+def _opened(db: str | None, *, create: bool = False) -> Iterator[Store]:
     from weighbridge.registry.problems import need_extra
 
     need_extra()
     from weighbridge.registry.store import open_store
 
-    store = open_store(db, create=create)
+    store = open_store(db or own_registry(), create=create)
     try:
         yield store
     finally:

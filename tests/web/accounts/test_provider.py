@@ -185,6 +185,15 @@ def test_a_provider_that_is_not_what_it_should_be_is_told(site: Site, app: FastA
         assert "The provider cannot sign you in" in answer.text
 
 
+def test_a_provider_is_asked_over_tls_only(store: Store, clock: Clock) -> None:
+    """What an attacker on the way could change is not asked for at all, except on this machine."""
+    settings = Settings(origin=ORIGIN, oidc_issuer="http://issuer.example", oidc_client_id="x")
+    app = create_app(Site(store, settings, AccountsDoor(store, settings), clock))
+    answer = Browser(app, ORIGIN).get("/sign-in/provider")
+    assert answer.status_code == 502
+    assert "not https" in answer.text
+
+
 def test_without_a_provider_there_is_none(store: Store, clock: Clock) -> None:
     settings = Settings(origin=ORIGIN)
     app = create_app(Site(store, settings, AccountsDoor(store, settings), clock))

@@ -66,6 +66,8 @@ def client_of(settings: Settings) -> Client:
 
 async def discover(client: Client) -> Discovered:
     """Return what the provider says of itself. Raises `Problem` 502 when it does not answer, or names another issuer."""
+    if not _is_safe(client.issuer, client.issuer):
+        raise _wrong("its address is not https")
     told = await _asked("GET", client.issuer.rstrip("/") + "/.well-known/openid-configuration")
     try:
         found = Discovered.model_validate(told)
