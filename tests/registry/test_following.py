@@ -224,6 +224,19 @@ def test_a_server_that_dies_with_a_message_in_hand_loses_nothing_and_two_do_not_
     assert [(each.state, each.attempts) for each in rows(store)] == [("delivered", 1)]
 
 
+def test_what_is_noted_after_the_lease_counts_for_nothing_while_another_sends(store: Store, clock: Clock) -> None:
+    """The first neither ends the second's lease nor takes its place in the log."""
+    begin(store, "http://127.0.0.1:1/")
+    published(store)
+    [first] = outbox.claim(store)
+    clock.now = NOW + outbox.LEASE
+    [second] = outbox.claim(store)
+    outbox.note_outcome(store, first, delivered=True, outcome="late")
+    assert outbox.claim(store) == [] and rows(store)[0].state == "waiting"
+    outbox.note_outcome(store, second, delivered=True, outcome="answered 200")
+    assert [(each.state, each.attempts) for each in rows(store)] == [("delivered", 1)]
+
+
 def test_a_receiver_that_is_gone_ends_following_and_an_owner_can(store: Store, receiver: Receiver) -> None:
     receiver.answers = [410]
     gone, _ = begin(store, receiver.url)
