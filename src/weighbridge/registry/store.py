@@ -21,6 +21,16 @@ from weighbridge.registry.problems import RegistryError
 
 LOCK = 7_214_906_113  # any number, the same for all writers of a registry
 WAIT_S = 30
+POOL_WAIT_S = 10
+
+# A server that has vanished from the network is missed within half a minute, not when the system gives up.
+_POSTGRES = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
+}
 
 Clock = Callable[[], datetime]
 

@@ -13,6 +13,7 @@ from starlette.staticfiles import StaticFiles
 from weighbridge import __version__
 from weighbridge.web import accounts, findings, health, lineage, quick, rankings, rating, registry, workbench
 from weighbridge.web.bounds import Bounds
+from weighbridge.web.deadline import Deadline
 from weighbridge.web.headers import Headers
 from weighbridge.web.problems import Caught, tell_problems
 from weighbridge.web.site import Site
@@ -52,6 +53,7 @@ def create_app(site: Site) -> FastAPI:
         app.include_router(router, dependencies=[Depends(who)])
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     app.add_middleware(Caught)
+    app.add_middleware(Deadline)
     app.add_middleware(
         Bounds,
         hosts=settings.known_hosts,

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,5 +65,6 @@ def postgres() -> Iterator[Postgres]:
     try:
         yield found
     finally:
-        found.thaw()
+        with suppress(FileNotFoundError):  # it does not run
+            found.thaw()
         subprocess.run(["bash", str(SCRIPT), "stop", str(found.folder)], check=True, capture_output=True)
