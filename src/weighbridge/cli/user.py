@@ -24,7 +24,9 @@ ROLES = ("visitor", "tester", "researcher", "maintainer")
 """As `weighbridge.registry.accounts.roles` has them; written out so that `--help` need not load it."""
 
 _DB = click.option(
-    "--db", required=True, metavar="URL", help="The registry's database: sqlite:///FILE, postgresql://..."
+    "--db",
+    metavar="URL",
+    help="The registry's database: sqlite:///FILE (default: the one that `weighbridge serve` takes), postgresql://...",
 )
 _ORIGIN = click.option(
     "--origin",
