@@ -203,7 +203,9 @@ def asked_of(connection: Connection, now: datetime, found: Regression) -> list[A
         grades = tuple(_graded(each, found.finding.verb) for each in graded.get(side.id, ()))
         known = (len(raters.get(side.id, ())), len(graders.get(side.id, ())))
         outcome, because = fails([one.said for one in own], known[0], grades, known[1])
-        if not side.text:
+        if side.state.is_open:
+            outcome, because = Outcome.NO_ANSWER, "yet: it is being asked"
+        elif not side.text:
             outcome, because = Outcome.NO_ANSWER, side.problem or side.state.value
         answers.append(
             Asked(row.prompt, row.model, row.conversation, row.by, row.at, side, tuple(own), grades, outcome, because)

@@ -32,8 +32,9 @@ from weighbridge.registry.conversations import (
     Update,
     flush,
     reveal,
+    turns_of,
 )
-from weighbridge.registry.disclosing.findings import seen
+from weighbridge.registry.disclosing.findings import save_finding, seen
 from weighbridge.registry.rating import (
     LEASE,
     Judgement,
@@ -62,7 +63,7 @@ from weighbridge.registry.regressions import (
 )
 from weighbridge.registry.store import Store
 from weighbridge.registry.tables.ratings import ratings
-from weighbridge.registry.tagging import Words, save_draft, tag, tagged
+from weighbridge.registry.tagging import Words, draft, save_draft, tag, tagged
 
 DIGEST = "sha256:" + "a" * 64
 ONE = "1" * 32  # the service that asks, as `ask` has it
@@ -441,3 +442,28 @@ def test_a_role_asks_again_only_where_it_may_ask(store: Store) -> None:
     with store.reading() as connection:
         now = store.clock()
         assert len(asked_of(connection, now, find_regression(connection, now, name, rob))) == 1
+
+
+def test_a_finding_from_elsewhere_is_asked_on_its_rung_where_that_can_be(store: Store) -> None:
+    """One on changed weights is told to be asked with `assess`; its prompts are in the file all the same."""
+    side = answer(store)
+    tag(store, side, HATE, reader=ADA)
+    with store.reading() as connection:
+        found = tagged(connection, store.clock(), side, reader=ADA)
+        turn = turns_of(connection, store.clock(), found.conversation.id)
+    made = draft(found.conversation, turn, found.side, HATE, Words(), reader=ADA, on=store.clock().date())
+    names = {}
+    for rung in Rung:
+        handle = save_finding(
+            store, made.model_copy(update={"rung": rung, "id": f"by-hand-{rung.value}"}), by="ada"
+        ).handle
+        names[rung] = begin_regression(store, handle, reader=ADA)
+    researcher = Reader(role=Role.RESEARCHER)
+    for rung in (Rung.HOSTED, Rung.API, Rung.WEIGHTS):
+        asked = asked_again(store, names[rung], PLAIN, researcher)
+        assert asked is not None
+        assert asked.setting.rung is rung
+        end(store, asked)
+    with pytest.raises(UsageError, match="weighbridge assess"):
+        asked_again(store, names[Rung.MODIFIED], PLAIN, researcher)
+    assert len(regression_prompt_file(store, reader=ADA).splitlines()) == 4
