@@ -95,7 +95,10 @@ def command(
         for reason in refused.reasons[:50]:
             click.echo(f"  {shown(reason, 1000)}", err=True)
         return NOT_MET
-    say(json.dumps(found.model_dump(mode="json", by_alias=True), indent=1) if as_json else _as_text(found))
+    said = _as_text(found)
+    if place.server is not None:
+        said += f"\n  page    {place.server}/publications/{found.publication.removeprefix('sha256:')}"
+    say(json.dumps(found.model_dump(mode="json", by_alias=True), indent=1) if as_json else said)
     return MET
 
 

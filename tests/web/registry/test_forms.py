@@ -45,6 +45,7 @@ def test_what_nobody_published_is_not_measured_in_every_form(client: TestClient)
     for form in FORMS:
         found = client.get(f"/weights/{NOBODY}{form}", headers=PAGE)
         assert found.status_code == 200 and "not measured" in found.text, form
+        assert client.head(f"/weights/{NOBODY}{form}").status_code == 200
     for wrong in ("ab" * 31, "ab" * 33, "gg" * 32, "..%2f" * 3):
         assert client.get(f"/weights/{wrong}/badge.svg").status_code == 404
     assert client.get(f"/weights/{NOBODY.upper()}/badge.svg").status_code == 200

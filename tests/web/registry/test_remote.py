@@ -141,6 +141,7 @@ def test_from_a_dossier_here_to_a_notice_there(
     monkeypatch.setenv("WEIGHBRIDGE_REGISTRY", served + "/")
     code, said = run(publish.command, folder, "--token-file", tmp_path / "token")
     assert (code, said.splitlines()[0]) == (0, f"HERE ALREADY: {published['publication']}")
+    assert f"{served}/publications/{published['publication'].removeprefix('sha256:')}" in said
     model = tmp_path / "model.gguf"
     model.write_bytes(made.MODEL)
     sent: list[bytes] = []

@@ -20,6 +20,8 @@ from weighbridge.web.who import needs
 
 router = APIRouter(include_in_schema=False)
 
+MAX_ANSWERS = 10  # by one person beside one result: every notice repeats them
+
 SignedIn = Annotated[Who, Depends(needs(Role.VISITOR))]
 Tester = Annotated[Who, Depends(needs(Role.TESTER))]
 Maintainer = Annotated[Who, Depends(needs(Role.MAINTAINER))]
@@ -55,6 +57,9 @@ def revoke_one(site: Here, who: Maintainer, hex64: str, reason: Annotated[str, F
 def answer_one(site: Here, who: SignedIn, hex64: str, text: Annotated[str, Form()]) -> Response:
     """Put words beside a result, under the name of whoever is signed in."""
     entry = found_publication(site, hex64)
+    if sum(each.by == who.by for each in entry.answers) >= MAX_ANSWERS:
+        told = f"you have answered {MAX_ANSWERS} times beside this result"
+        raise Problem(409, told, do="say the rest on a page of your own, and let your last answer lead there")
     answer(site.store, entry.publication, by=who.by, text=text)
     return _back(entry.publication)
 

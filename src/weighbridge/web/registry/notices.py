@@ -27,14 +27,15 @@ from weighbridge.web.site import Here, Site
 
 router = APIRouter(include_in_schema=False)
 
+_READ = ["GET", "HEAD"]  # who checks links and who keeps copies of images asks for heads
 MAX_WHOLE = 20  # publications shown whole on a page; the others are listed
 CARD_POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors *"
 IMAGE_POLICY = "default-src 'none'; frame-ancestors *"
 _DSSE = "application/vnd.dsse.envelope.v1+json"
 
 
-@router.get("/weights/{hex64}")
-@router.get("/closed/{provider}/{name}")
+@router.api_route("/weights/{hex64}", methods=_READ)
+@router.api_route("/closed/{provider}/{name}", methods=_READ)
 def notice_page(request: Request, site: Here, thing: Asked) -> Response:
     """Return the page of a notice."""
     with site.store.reading() as connection:
@@ -61,8 +62,8 @@ def notice_page(request: Request, site: Here, thing: Asked) -> Response:
     )
 
 
-@router.get("/weights/{hex64}/card")
-@router.get("/closed/{provider}/{name}/card")
+@router.api_route("/weights/{hex64}/card", methods=_READ)
+@router.api_route("/closed/{provider}/{name}/card", methods=_READ)
 def card(request: Request, site: Here, thing: Asked) -> Response:
     """Return the card: a page of its own that other sites may frame."""
     with site.store.reading() as connection:
@@ -84,23 +85,23 @@ def card(request: Request, site: Here, thing: Asked) -> Response:
     return fresh(request, text.encode(), "text/html; charset=utf-8", headers=headers)
 
 
-@router.get("/weights/{hex64}/badge.svg")
-@router.get("/closed/{provider}/{name}/badge.svg")
+@router.api_route("/weights/{hex64}/badge.svg", methods=_READ)
+@router.api_route("/closed/{provider}/{name}/badge.svg", methods=_READ)
 def badge_image(request: Request, site: Here, thing: Asked) -> Response:
     """Return the badge."""
     text = badge(_notice(site, thing), thing.bound)
     return fresh(request, text.encode(), "image/svg+xml", headers={"Content-Security-Policy": IMAGE_POLICY, **OPEN})
 
 
-@router.get("/weights/{hex64}/notice.json")
-@router.get("/closed/{provider}/{name}/notice.json")
+@router.api_route("/weights/{hex64}/notice.json", methods=_READ)
+@router.api_route("/closed/{provider}/{name}/notice.json", methods=_READ)
 def notice_file(request: Request, site: Here, thing: Asked) -> Response:
     """Return the notice for machines."""
     return as_json(request, _notice(site, thing))
 
 
-@router.get("/weights/{hex64}/notice.dsse.json")
-@router.get("/closed/{provider}/{name}/notice.dsse.json")
+@router.api_route("/weights/{hex64}/notice.dsse.json", methods=_READ)
+@router.api_route("/closed/{provider}/{name}/notice.dsse.json", methods=_READ)
 def notice_statement(request: Request, site: Here, thing: Asked) -> Response:
     """Return the notice as a signed statement. Raises `Problem` 404 when this service has no key to sign with."""
     key = notice_key(site)
@@ -117,7 +118,7 @@ def notice_statement(request: Request, site: Here, thing: Asked) -> Response:
     return fresh(request, sign(payload, [key]), _DSSE, tag=tag, headers=OPEN)
 
 
-@router.get("/notice-key.pub")
+@router.api_route("/notice-key.pub", methods=_READ)
 def public_key_file(site: Here) -> Response:
     """Return the public half of the key that signs notices."""
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
