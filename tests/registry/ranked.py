@@ -15,7 +15,7 @@ from weighbridge.evidence.records import Estimate, EstimateOrNot, Measure, NotMe
 from weighbridge.protocol.vocabulary import Rung
 from weighbridge.registry.rankings.records import RankedBenchmark, RankedGrader, Ranking
 from weighbridge.registry.rankings.table import ResultRow
-from weighbridge.registry.tables import publications
+from weighbridge.registry.tables import name_key, publications
 from weighbridge.registry.tables.rates import rankings, rates
 
 LATER = NOW + timedelta(days=100)
@@ -104,7 +104,10 @@ def ranking(rung: Rung = Rung.API, **changes: Any) -> Ranking:
 
 
 def fill(connection: Connection, of: Ranking, results: Iterable[tuple[str, float, int]], *, log: bool = True) -> None:
-    """Put results (label, value, prompts) of a known signer into a registry without a dossier, with their entries in the log."""
+    """Put results (label, value, prompts) of a known signer into a registry without a dossier, with their entries in the log.
+
+    A label that begins with `closed:` is a closed model's provider and name.
+    """
     number = 1_000_000_000
     described = {
         "ranking": of.digest,
@@ -118,13 +121,18 @@ def fill(connection: Connection, of: Ranking, results: Iterable[tuple[str, float
     published, measured, entries = [], [], []
     for place, (label, value, prompts) in enumerate(results):
         digest = digest_json({"label": label, "place": place})
-        root = digest_bytes(label.encode())
+        closed = label.removeprefix("closed:").partition("/") if label.startswith("closed:") else None
+        root = digest_bytes(label.encode()) if closed is None else None
+        subject = root or f"closed:{name_key(closed[0], closed[2])}" if closed else root
         published.append(
             {
                 "envelope": digest,
                 "statement": digest,
                 "dossier": digest,
                 "root": root,
+                "provider": closed[0] if closed else None,
+                "name": closed[2] if closed else None,
+                "name_key": name_key(closed[0], closed[2]) if closed else None,
                 "label": label,
                 "label_key": label.casefold(),
                 "weighed_at": NOW,
@@ -141,7 +149,7 @@ def fill(connection: Connection, of: Ranking, results: Iterable[tuple[str, float
             {
                 "envelope": digest,
                 "ranking": of.digest,
-                "subject": root,
+                "subject": subject,
                 "is_known": True,
                 "protocol": digest_bytes(b"protocol"),
                 "calibrated": "enable",
@@ -151,7 +159,7 @@ def fill(connection: Connection, of: Ranking, results: Iterable[tuple[str, float
                 "detail": None,
             }
         )
-        entries.append({"number": number + place, "kind": "published", "subject": root, "line": "{}"})
+        entries.append({"number": number + place, "kind": "published", "subject": subject, "line": "{}"})
     for at in range(0, len(published), 5_000):
         connection.execute(insert(publications), published[at : at + 5_000])
         connection.execute(insert(rates), measured[at : at + 5_000])

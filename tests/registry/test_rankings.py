@@ -21,6 +21,7 @@ from tests.dossier.statements import made
 from tests.registry.databases import NOW, Clock, opened, put, weighed
 from tests.registry.ranked import estimate, in_time, record, row
 from weighbridge.digests import digest_bytes
+from weighbridge.dossier.record import DossierRecord
 from weighbridge.dossier.statements.keys import PrivateKey
 from weighbridge.errors import UsageError
 from weighbridge.evidence.records import Measure, NotMeasured, Reason
@@ -28,8 +29,9 @@ from weighbridge.protocol.files import dump_protocol
 from weighbridge.protocol.model import AssessmentProtocol, Judgement
 from weighbridge.protocol.vocabulary import Rung
 from weighbridge.registry import upgrading
+from weighbridge.registry.asked import Published
 from weighbridge.registry.audit import note
-from weighbridge.registry.publishing import Published, revoke, trust
+from weighbridge.registry.publishing import revoke, trust
 from weighbridge.registry.rankings.bounds import mean_bounds, possible_ranks
 from weighbridge.registry.rankings.comparing import compare_two
 from weighbridge.registry.rankings.reading import Rankings, lacking
@@ -45,11 +47,11 @@ Ranks = dict[str, tuple[int, int]]
 
 
 def ranks(
-    rows: Sequence[ResultRow], by: str = "model", at: object = NOW, lacking: dict[str, int] | None = None
+    rows: Sequence[ResultRow], by: By = "model", at: datetime = NOW, lacking: dict[str, int] | None = None
 ) -> Ranks:
     """The range of ranks of each model."""
     table = table_of(rows, "rate", lacking or {})
-    view = table.view(by, at)  # type: ignore[arg-type]
+    view = table.view(by, at)
     named = [table.subjects[table.subject[place]] for place in view.row]
     return dict(zip(named, zip(view.best.tolist(), view.worst.tolist(), strict=True), strict=True))
 
@@ -202,7 +204,7 @@ def test_a_table_that_caught_up_says_what_one_made_anew_says(
     caught_up = changed(kept, about, made_rows(now), lacking)
     anew = table_of(made_rows({**rest, **now}), of, lacking)
     for by in ("model", "result"):
-        assert told(caught_up, by) == told(anew, by)  # type: ignore[arg-type]
+        assert told(caught_up, by) == told(anew, by)
     assert sorted(why for _, why in caught_up.set_aside(NOW)) == sorted(why for _, why in anew.set_aside(NOW))
     assert (caught_up.among, caught_up.protocols) == (anew.among, anew.protocols)
 
@@ -259,8 +261,8 @@ def test_sorting_and_choosing_rows_changes_no_rank() -> None:
     table = table_of(rows, "rate", {})
     view = table.view("model", NOW)
 
-    def shown(**asked: object) -> list[str]:
-        return [table.labels[view.row[place]] for place in table.chosen(Asked(**asked), NOW)]  # type: ignore[arg-type]
+    def shown(**asked: Any) -> list[str]:
+        return [table.labels[view.row[place]] for place in table.chosen(Asked(**asked), NOW)]
 
     assert shown() == ["C", "B", "X by Lab"]  # by the worse end of the interval: of B little is known
     assert shown(descending=True) == ["X by Lab", "B", "C"]
@@ -292,10 +294,10 @@ def test_a_contrast_is_never_narrower_than_what_was_signed() -> None:
 # from a registry
 
 
-def publish(store: Store, folder: Path, key: PrivateKey, of: object, **more: object) -> Published:
+def publish(store: Store, folder: Path, key: PrivateKey, of: DossierRecord, **more: Any) -> Published:
     """Sign and publish a dossier as it is."""
-    made.write(folder, of)  # type: ignore[arg-type]
-    made.sign(folder, key, NOW, **more)  # type: ignore[arg-type]
+    made.write(folder, of)
+    made.sign(folder, key, NOW, **more)
     return put(store, read_folder(folder))
 
 
@@ -314,7 +316,7 @@ def page(
         for each in kept.listed()
         if (each.ranking.rung, each.ranking.aggregate, each.ranking.of) == (rung, aggregate, "rate")
     ]
-    return kept.page(listed, Asked(**asked), at)  # type: ignore[arg-type]
+    return kept.page(listed, Asked(**asked), at)
 
 
 def test_published_dossiers_are_ranked_and_what_was_not_measured_is_listed_by_name(

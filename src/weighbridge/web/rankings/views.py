@@ -52,12 +52,13 @@ class Head:
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a table, in words."""
+    """One row of a table, in words. `alone`: of a contrast, the interval as it was signed, which holds by itself."""
 
     placed: Placed
     rank: str
     value: str
     interval: str
+    alone: str | None
     prompts: str
     evaluators: str
     key: str
@@ -234,6 +235,13 @@ def rows_of(found: RankingPage) -> list[Row]:
 def _row(each: Placed, found: RankingPage) -> Row:
     value, interval = with_interval(each.value, each.low, each.high, found.ranking.of)
     result = each.result
+    # A rate's own interval differs little; a contrast's was made from pairs, which nobody publishes.
+    alone = None
+    if found.ranking.of != "rate" and each.results == 1:
+        alone = (
+            f"alone, at {result.level * 100:g}{THIN}%: "
+            + with_interval(result.value, result.low, result.high, found.ranking.of)[1]
+        )
     notes = []
     if each.by_expired:
         notes.append("an expired result still counts against it")
@@ -249,6 +257,7 @@ def _row(each: Placed, found: RankingPage) -> Row:
         rank=rank_in_words(each.best, each.worst),
         value=value,
         interval=interval,
+        alone=alone,
         prompts=prompts(result.n_measured, result.n_planned, result.n_lost),
         evaluators=evaluators,
         key=key_of_model(each.model),

@@ -78,7 +78,7 @@ def subject_asked(text: str) -> str:
     'sha256:abab'
     """
     found = text.strip()
-    if found.startswith("closed:") and "/" in found:
+    if found.startswith("closed:") and "/" in found and found.isprintable():
         return "closed:" + " ".join(found.removeprefix("closed:").casefold().split())
     digits = found.lower().removeprefix("sha256:")
     if len(digits) == 64 and all(digit in "0123456789abcdef" for digit in digits):
