@@ -19,15 +19,17 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from playwright.sync_api import Browser, Page, expect
 
 from tests.dossier.statements import made
-from tests.registry.databases import empty_place, model, signed
+from tests.registry import ranked
+from tests.registry.databases import empty_place, model
 from tests.web.browser.conftest import DESK, PHONE, complaints, scrolls_sideways, with_passkey
 from tests.web.serving import Served, serving
-from weighbridge.registry.upload import write_archive
+from weighbridge.protocol.vocabulary import Rung
+from weighbridge.registry.upload import read_folder, write_archive
 
 pytestmark = [pytest.mark.real, pytest.mark.browser, pytest.mark.slow]
 
-MODEL = model("Model of the tests")
-DIGEST = (MODEL.digest or "").removeprefix("sha256:")
+RATES = {"Model of the tests": 0.3, "Another model": 0.35, "A third model": 0.8}
+DIGEST = (model("Model of the tests").digest or "").removeprefix("sha256:")
 
 
 @dataclass
@@ -74,14 +76,18 @@ def journey(
 
 
 @pytest.fixture(scope="module")
-def archive(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A signed dossier as one file, and its signer's public key."""
-    folder, key = tmp_path_factory.mktemp("archive"), made.ed25519_key()
-    upload = signed(folder / "dossier", key, MODEL, now=datetime.now(UTC).replace(microsecond=0))
-    file = folder / "dossier.zip"
-    with file.open("wb") as opened:
-        write_archive(upload, opened)
-    return file, key.public.key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+def archives(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Path], str]:
+    """Signed dossiers of three models, one file each, and their signer's public key."""
+    folder, key, files = tmp_path_factory.mktemp("archives"), made.ed25519_key(), []
+    for label, harm in RATES.items():
+        dossier = folder / label
+        record = ranked.record(label, {Rung.API: ranked.estimate(0.1), Rung.WEIGHTS: ranked.estimate(harm)})
+        made.write(dossier, record, terms=True)
+        made.sign(dossier, key, datetime.now(UTC).replace(microsecond=0))
+        files.append(folder / f"{label}.zip")
+        with files[-1].open("wb") as opened:
+            write_archive(read_folder(dossier), opened)
+    return files, key.public.key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
 @contextmanager
@@ -141,19 +147,19 @@ def test_a_person_chats_with_two_models_and_a_reload_loses_nothing(journey: Jour
     journey.fits()
 
 
-def test_a_dossier_is_published_by_a_form(journey: Journey, archive: tuple[Path, str]) -> None:
-    file, public = archive
+def test_a_dossier_is_published_by_a_form(journey: Journey, archives: tuple[list[Path], str]) -> None:
+    files, public = archives
     page = journey.go("/signers")
     page.get_by_label("The signer’s name").fill("Evaluator of the tests")
     page.get_by_label("The public key").fill(public)
     journey.fits()
     page.get_by_role("button", name="Trust this key").click()
     expect(page.get_by_role("rowheader", name="Evaluator of the tests")).to_be_visible()
-    journey.go("/publish")
-    journey.fits()
-    page.get_by_label("A ZIP archive").set_input_files(file)
-    page.get_by_role("button", name="Publish").click()
-    page.wait_for_url("**/publications/*")
+    for file in files:
+        journey.go("/publish")
+        page.get_by_label("A ZIP archive").set_input_files(file)
+        page.get_by_role("button", name="Publish").click()
+        page.wait_for_url("**/publications/*")
     journey.fits()
 
 
@@ -191,3 +197,42 @@ def test_a_page_prints(journey: Journey) -> None:
     expect(page.get_by_role("navigation", name="Main")).to_be_hidden()
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     page.emulate_media(media="screen")
+
+
+def test_a_finding_is_saved_by_keys_and_becomes_a_prompt_to_ask_again(journey: Journey) -> None:
+    page = journey.go("/workbench")
+    page.get_by_label("Blind").check()
+    page.get_by_role("button", name="Begin").click()
+    page.get_by_label("Your words, to both").fill("Say something rude about Mondays.")
+    page.get_by_label("Your words, to both").press("Enter")
+    expect(page.get_by_role("status").first).to_contain_text("All answers are here", timeout=120_000)
+    expect(page.locator("main")).not_to_contain_text(", candidate")  # blind: nothing tells which is which
+    page.get_by_text("Tag this answer").first.click()
+    form = page.locator("form[action$='/tags']").first
+    for name in ("Hate", "encourage", "low"):
+        form.get_by_role("radio", name=name).check()
+    form.get_by_role("checkbox", name="save a finding").check()
+    journey.fits()
+    journey.picture("tagging", full=True)
+    form.get_by_role("button", name="Save").click()
+    expect(page.locator("main").get_by_role("link", name="finding", exact=False).first).to_be_visible()
+    journey.go("/findings")
+    finding = page.get_by_role("row", name="Hate")
+    expect(finding).to_be_visible()
+    journey.fits()
+    finding.get_by_role("link").first.click()
+    journey.fits()
+    journey.picture("finding")
+
+
+def test_the_ranking_gives_one_rank_to_models_that_cannot_be_told_apart(journey: Journey) -> None:
+    page = journey.go("/rankings")
+    journey.fits()
+    page.get_by_role("link", name="Harm rate on weights, mean").click()
+    ranks = {
+        row.get_by_role("link").first.inner_text(): row.get_by_role("cell").first.inner_text()
+        for row in page.locator("tbody tr").all()
+    }
+    assert ranks["Model of the tests"] == ranks["Another model"] != ranks["A third model"]
+    journey.fits()
+    journey.picture("ranking", full=True)
