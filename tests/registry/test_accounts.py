@@ -25,7 +25,7 @@ from weighbridge.registry.accounts.users import add_user, change_role, disable, 
 from weighbridge.registry.audit import verify_audit
 from weighbridge.registry.backup import back_up, restore
 from weighbridge.registry.store import Store, open_store
-from weighbridge.registry.tables.accounts import passkeys, steps
+from weighbridge.registry.tables.accounts import identities, links, passkeys, seals, sessions, steps, tokens, users
 
 HOURS = timedelta(hours=12)
 
@@ -63,6 +63,13 @@ def furnish(store: Store, clock: Clock) -> tuple[str, str]:
             connection, clock.now, "ada", name="CI", role=Role.TESTER, lasts=timedelta(days=1), by="test"
         )
     return session, token
+
+
+def rows_of(store: Store) -> dict[str, list[object]]:
+    """Every row of this part's tables."""
+    tables = (users, passkeys, identities, tokens, sessions, links, steps, seals)
+    with store.reading() as connection:
+        return {each.name: sorted(map(tuple, connection.execute(select(each))), key=repr) for each in tables}
 
 
 def at_once(acts: Sequence[Callable[[], object]]) -> list[str]:
@@ -190,12 +197,15 @@ def test_a_backup_brings_everybody_back_until_the_operator_ends_it(
 ) -> None:
     """Users, passkeys, sessions and tokens are in a backup; one command ends what had ended since."""
     session, token = furnish(store, clock)
+    before = rows_of(store)
+    assert all(before.values())
     back_up(store, tmp_path / "backup")
     with store.writing() as connection:
         disable(connection, clock.now, give_second_maintainer(connection, clock), by="test")
         end_all(connection, clock.now, by="test")
     restore(tmp_path / "backup", f"sqlite:///{tmp_path / 'again.db'}")
     with opened(f"sqlite:///{tmp_path / 'again.db'}", clock) as again:
+        assert rows_of(again) == before
         with again.writing() as connection:
             assert seal_key(again) == seal_key(store)
             assert find_session(connection, session, clock.now, lasts=HOURS, idles=HOURS) is not None
