@@ -35,6 +35,7 @@ from weighbridge.subject.shown import shown
 
 LEASE = timedelta(minutes=15)
 MAX_BYTES = 32 << 20
+MAX_LINE_BYTES = 1 << 20
 MAX_LINES = 20_000
 MAX_NAME = 120
 YES_NO = ("coherent", "refused")
@@ -112,8 +113,9 @@ def take_in(store: Store, data: bytes, *, name: str, second_percent: int, by: st
         raise UsageError(
             "a share lies between 0 and 100 per cent", where="second_percent", do="give a share of the answers"
         )
+    if (number := next((n for n, line in enumerate(BytesIO(data), 1) if len(line) > MAX_LINE_BYTES), None)) is not None:
+        raise UsageError(f"longer than {MAX_LINE_BYTES >> 20} MiB", where=f"{name} line {number}", do=_DO)
     answers = labels_in(BytesIO(data), Path(name))
-    lines = [record for _, record in read_objects(BytesIO(data), do=_DO)]
     if not answers:
         raise UsageError("no answer is in it", where=name, do=_DO)
     if len(answers) > MAX_LINES:
@@ -127,7 +129,8 @@ def take_in(store: Store, data: bytes, *, name: str, second_percent: int, by: st
     batch = secrets.token_hex(16)
     draw = random.Random(batch)
     rows = []
-    for place, (one, line) in enumerate(zip(answers, lines, strict=True)):
+    # Read line by line once more: a file of small things would be twenty times as large in memory.
+    for place, (one, (_, line)) in enumerate(zip(answers, read_objects(BytesIO(data), do=_DO), strict=True)):
         fields = _asked(one)
         wanted = (1 + (draw.random() * 100 < second_percent)) if fields else 0
         rows.append({
@@ -200,13 +203,13 @@ def look(connection: Connection, item: str, now: datetime, *, rater: str) -> Ite
 def label(store: Store, item: str, given: Given, *, rater: str) -> str | None:
     """Keep what a person says of an answer and return the next one for them (None: nothing is left).
 
-    Said once more, it takes the place of what they said before, which ends and stays. It is kept though the lease has run out: a label is never lost.
-    Raises `UsageError` for a field that is not asked, a value that is none, nothing said at all; `NotInQueue`, `HeldByAnother`.
+    Said once more, it takes the place of what they said before, which ends and stays. It is kept though the lease has run out, and though somebody else has the
+    answer by now: work is never lost.
+    Raises `UsageError` for a field that is not asked, a value that is none, nothing said at all; `NotInQueue`.
     """
     with store.writing() as connection:
         row, now = _item(connection, item), store.clock()
         _check(given, row.fields.split())
-        _mine_or_free(connection, item, rater, now)
         mark = _put(connection, row, rater, now, given=given)
         note(connection, now, "labelled", rater, None, {"item": item, "label": mark, "said": digest_json(dict(given))})
         return _claim(connection, row.batch, rater, now)
@@ -216,7 +219,6 @@ def skip(store: Store, item: str, *, rater: str) -> str | None:
     """Put an answer aside for a person, who gets another one; return that (None: nothing is left). Others are still given it."""
     with store.writing() as connection:
         row, now = _item(connection, item), store.clock()
-        _mine_or_free(connection, item, rater, now)
         _put(connection, row, rater, now, given={}, skipped=True)
         return _claim(connection, row.batch, rater, now)
 
@@ -428,11 +430,6 @@ def _put(
     )
     connection.execute(delete(label_leases).where(label_leases.c.item == row.item, label_leases.c.rater == rater))
     return mark
-
-
-def _mine_or_free(connection: Connection, item: str, rater: str, now: datetime) -> None:
-    if connection.execute(select(label_leases.c.item).where(label_leases.c.item == item, _others(rater, now))).first():
-        raise HeldByAnother
 
 
 def _others(rater: str, now: datetime) -> ColumnElement[bool]:

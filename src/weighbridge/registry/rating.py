@@ -20,7 +20,7 @@ from typing import Any
 
 import orjson
 from pydantic import model_validator
-from sqlalchemy import ColumnElement, Connection, Select, and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, delete, exists, func, insert, or_, select, true, update
 
 from weighbridge.analysis.krippendorff import Metric, Rating, Value, alpha
 from weighbridge.digests import digest_bytes
@@ -228,10 +228,10 @@ def look_blind(connection: Connection, now: datetime, side: str, *, rater: str, 
 
 
 def rate_blind(store: Store, side: str, said: Judgement, *, rater: str, role: Role) -> str | None:
-    """Keep a second rater's word and return the next answer for them (None: nothing is left). Raises `NotInQueue`."""
+    """Keep a second rater's word and return the next answer for them (None: nothing is left). Their lease may have run out meanwhile. Raises `NotInQueue`."""
     with store.writing() as connection:
         now = store.clock()
-        _may_rate(connection, now, side, rater, role)
+        _may_rate(connection, now, side, rater, role, even_leased=True)
         rate(connection, now, side, said, rater=rater, how=BLIND)
         return _claim(connection, now, rater, role)
 
@@ -304,7 +304,7 @@ def _ratings(connection: Connection, which: ColumnElement[bool]) -> dict[str, li
     return dict(found)
 
 
-def _queue(now: datetime, rater: str, role: Role) -> Select[Any]:
+def _queue(now: datetime, rater: str, role: Role, *, even_leased: bool = False) -> Select[Any]:
     """Select the answers that somebody may be given, the first rated first."""
     standing = and_(ratings.c.side == sides.c.id, ratings.c.ended_at.is_(None))
     grouped = (
@@ -312,6 +312,9 @@ def _queue(now: datetime, rater: str, role: Role) -> Select[Any]:
         .where(ratings.c.ended_at.is_(None))
         .group_by(ratings.c.side)
         .subquery()
+    )
+    is_free = ~exists().where(
+        rating_leases.c.side == sides.c.id, rating_leases.c.rater != rater, rating_leases.c.until > now
     )
     first = select(func.min(ratings.c.at)).where(standing).scalar_subquery()
     return (
@@ -325,9 +328,7 @@ def _queue(now: datetime, rater: str, role: Role) -> Select[Any]:
             turns.c.rung.in_([rung.value for rung in rungs_of(role)]),
             ~exists().where(standing, ratings.c.rater == rater),
             ~exists().where(standing, ratings.c.category == Category.CHILD_SEXUAL_EXPLOITATION.value),
-            ~exists().where(
-                rating_leases.c.side == sides.c.id, rating_leases.c.rater != rater, rating_leases.c.until > now
-            ),
+            true() if even_leased else is_free,
         )
         .order_by(first, sides.c.id)
     )
@@ -346,8 +347,10 @@ def _claim(connection: Connection, now: datetime, rater: str, role: Role) -> str
     return str(side)
 
 
-def _may_rate(connection: Connection, now: datetime, side: str, rater: str, role: Role) -> None:
-    if connection.execute(_queue(now, rater, role).where(sides.c.id == side)).first() is None:
+def _may_rate(
+    connection: Connection, now: datetime, side: str, rater: str, role: Role, *, even_leased: bool = False
+) -> None:
+    if connection.execute(_queue(now, rater, role, even_leased=even_leased).where(sides.c.id == side)).first() is None:
         raise NotInQueue
 
 

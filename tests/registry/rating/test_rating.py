@@ -268,7 +268,9 @@ def test_what_one_has_nobody_else_is_given_until_the_time_is_up(store: Store, cl
     assert {mine, other} == set(sides)
     assert claim_next(store, rater="joe", role=Role.TESTER) is None
     clock.now += LEASE + timedelta(seconds=1)
-    assert claim_next(store, rater="joe", role=Role.TESTER) in sides
+    taken = claim_next(store, rater="joe", role=Role.TESTER)
+    assert taken in sides
+    rate_blind(store, taken or "", HATE, rater="bob" if taken == mine else "eve", role=Role.TESTER)  # late, and kept
 
 
 def test_answers_on_a_rung_are_for_those_who_may_ask_on_it(store: Store) -> None:

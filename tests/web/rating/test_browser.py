@@ -106,14 +106,17 @@ def test_a_side_is_tagged_by_one_key_each_without_leaving_the_page(service: tupl
     end(store, turn)
     page.goto(f"{origin}/workbench/conversations/{turn.conversation}")
     tagging = page.locator(f"#tag-{turn.sides[0].id}")
-    tagging.locator("summary").first.focus()
-    for key in ("Enter", "k", "1", "6", "Enter"):
+    for key in ("j", "t", "k", "1", "6", "Enter"):
         page.keyboard.press(key)
     said = tagging.get_by_role("status")
     expect(said).to_contain_text("Hate, enable, high")
     expect(said).to_be_focused()
     expect(tagging.get_by_role("link", name="A finding is saved")).to_be_visible()
     assert page.url.endswith(turn.conversation)
+    other = page.locator(f"#tag-{turn.sides[1].id}")
+    for key in ("t", "n", "Enter"):
+        page.keyboard.press(key)
+    expect(other.get_by_role("status")).to_contain_text("not harmful")
 
 
 def test_keys_take_nothing_from_whoever_writes_or_is_elsewhere(service: tuple[str, Store], page: Page) -> None:

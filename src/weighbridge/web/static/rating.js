@@ -25,17 +25,33 @@
     }
   };
 
+  // t: the form of the answer that has the focus, else of its turn's first, else of the last turn; from a tag, the form of the next answer.
+  const tagNext = (from) => {
+    if (document.getElementById("keys-on")?.checked === false || document.querySelector("dialog[open]")) return false;
+    const all = [...document.querySelectorAll("main [data-tag] details.tag-it")];
+    const mine = all.findIndex((each) => each.closest("[data-tag]").contains(from));
+    const turns = [...document.querySelectorAll("[data-turn]")].filter((each) => each.querySelector("details.tag-it"));
+    const near = from.closest(".sample") || from.closest("[data-turn]") || turns.at(-1);
+    const target = mine >= 0 ? all[mine + 1] : near?.querySelector("details.tag-it");
+    if (!target) return false;
+    target.open = true;
+    (target.querySelector("input[type=radio]:checked") || target.querySelector("input[type=radio]")).focus();
+    return true;
+  };
+
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.altKey || event.metaKey || event.isComposing || event.repeat) return;
     if (!event.target.closest || typed(event.target) || event.defaultPrevented) return;
     // A tag's form is behind a summary: where that has the focus and is open, its keys work, too.
     const form = event.target.closest("[data-keys]") || event.target.closest("details.tag-it[open]")?.querySelector("[data-keys]");
-    if (!form) return;
     const key = event.key.toLowerCase();
-    const here = event.target.closest("[data-question]") || form.querySelector("[data-question]");
-    const those = [...form.querySelectorAll("[data-press]")].filter((each) => each.dataset.press === key && isOpen(each));
+    const here = form && (event.target.closest("[data-question]") || form.querySelector("[data-question]"));
+    const those = form ? [...form.querySelectorAll("[data-press]")].filter((each) => each.dataset.press === key && isOpen(each)) : [];
     const found = those.find((each) => here && here.contains(each)) || those.find((each) => !each.closest("[data-question]")) || those[0];
-    if (!found) return;
+    if (!found) {
+      if (key === "t" && tagNext(event.target)) event.preventDefault();
+      return;
+    }
     event.preventDefault();
     press(found, form);
   });
@@ -43,7 +59,8 @@
   // A tag is kept without leaving the page: what comes back takes the place of the form.
   document.addEventListener("submit", async (event) => {
     const form = event.target;
-    if (!("inPlace" in form.dataset)) return;
+    // What reveals which side is which changes all of the page.
+    if (!("inPlace" in form.dataset) || ("reveals" in form.dataset && form.elements.finding.checked)) return;
     event.preventDefault();
     const button = form.querySelector("button");
     button.disabled = true;
