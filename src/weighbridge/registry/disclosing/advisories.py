@@ -23,7 +23,7 @@ from weighbridge.registry.audit import note
 from weighbridge.registry.disclosing import outbox
 from weighbridge.registry.disclosing.findings import handles_of, may_read, seen
 from weighbridge.registry.disclosing.readers import NotThere, Reader, needs_maintainer, not_there
-from weighbridge.registry.disclosing.records import advisory_version, current_finding, day_of, settle
+from weighbridge.registry.disclosing.records import advisory_version, current_finding, day_of, newest_advisories, settle
 from weighbridge.registry.store import Store
 from weighbridge.registry.tables import name_key, publications
 from weighbridge.registry.tables.findings import (
@@ -123,12 +123,12 @@ def advisory_seen(
         not_there("advisory", advisory)
     row = connection.execute(select(advisories).where(advisories.c.id == advisory)).first()
     is_public = row is not None and row.public_from is not None and row.public_from <= day_of(at).isoformat()
-    if row is None or not (is_public or _may_read_early(connection, advisory, reader, at)):
+    if row is None or not (is_public or may_read_early(connection, advisory, reader, at)):
         return not_there("advisory", advisory)
     if version is not None and not 1 <= version <= row.version:
         return not_there("version", str(version))
     found = advisory_version(connection, advisory, version)
-    if is_public and not found.is_public(day_of(at)) and not _may_read_early(connection, advisory, reader, at):
+    if is_public and not found.is_public(day_of(at)) and not may_read_early(connection, advisory, reader, at):
         return not_there("version", str(version))
     return SeenAdvisory(
         advisory=found,
@@ -161,7 +161,7 @@ def advisories_seen(
             _perhaps_read(reader, at),
         ]
         early = connection.execute(select(advisories).where(*held).order_by(advisories.c.saved_at.desc())).all()
-        rows = [row for row in early if _may_read_early(connection, row.id, reader, at)]
+        rows = [row for row in early if may_read_early(connection, row.id, reader, at)]
     public = [*which, advisories.c.public_from <= day_of(at).isoformat()]
     total = len(rows) + (connection.execute(select(func.count()).select_from(advisories).where(*public)).scalar() or 0)
     rest = max(0, limit - len(rows[offset : offset + limit]))
@@ -219,7 +219,7 @@ def public_advisories(
         which.append(advisories.c.id.in_(listing))
     newest = (advisories.c.public_from.desc(), advisories.c.saved_at.desc(), advisories.c.id)
     ids = connection.execute(select(advisories.c.id).where(*which).order_by(*newest).limit(MAX_FEED)).scalars().all()
-    return [advisory_version(connection, each) for each in ids]
+    return newest_advisories(connection, ids)
 
 
 def timeline(connection: Connection, found: SeenAdvisory) -> tuple[Event, ...]:
@@ -279,7 +279,7 @@ def _seen(connection: Connection, row: Row[Any], reader: Reader, at: datetime) -
     return SeenAdvisory(found, row.version, row.version, public, _handles_seen(connection, found, reader, at))
 
 
-def _may_read_early(connection: Connection, advisory: str, reader: Reader, at: datetime) -> bool:
+def may_read_early(connection: Connection, advisory: str, reader: Reader, at: datetime) -> bool:
     """Return whether somebody may read an advisory before its day: a maintainer, and whoever may read every finding of it."""
     if reader.name is None:
         return False

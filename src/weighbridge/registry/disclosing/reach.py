@@ -13,9 +13,10 @@ from enum import StrEnum
 from sqlalchemy import Connection, select
 
 from weighbridge.findings.advisory import Advisory, Status
-from weighbridge.registry.disclosing.advisories import advisories_naming, advisory_seen
+from weighbridge.registry.disclosing.advisories import advisories_naming, may_read_early
 from weighbridge.registry.disclosing.descendants import REACHING, files_of_roots
-from weighbridge.registry.disclosing.readers import NotThere, Reader
+from weighbridge.registry.disclosing.readers import Reader
+from weighbridge.registry.disclosing.records import day_of, newest_advisories
 from weighbridge.registry.kin import Direction, Kin, kin_of, lineage_of
 from weighbridge.registry.lineage.marks import NotMeasured
 from weighbridge.registry.tables import name_key, publications, weights
@@ -152,24 +153,22 @@ def _reached(
 ) -> tuple[Reach, ...]:
     found: dict[str, Reach] = {}
     for how, named, kin in near:
-        for name in advisories_naming(connection, list(named), who, at):
-            if name in found:
+        ids = [each for each in advisories_naming(connection, list(named), who, at) if each not in found]
+        for advisory in newest_advisories(connection, ids):
+            public = advisory.is_public(day_of(at))
+            if not public and not may_read_early(connection, advisory.id, who, at):
                 continue
-            try:
-                seen = advisory_seen(connection, name, who, at)
-            except NotThere:
-                continue
-            for listed in seen.advisory.digests:
+            for listed in advisory.digests:
                 if listed.digest not in named:
                     continue
-                standing = seen.advisory.status_of(listed.digest)
+                standing = advisory.status_of(listed.digest)
                 if how is How.LISTED:
                     status, because = standing.shown, standing.because
                 elif standing.status in REACHING:
                     status, because = Status.UNDER_INVESTIGATION.value, how.value
                 else:
                     continue
-                found[name] = Reach(seen.advisory, seen.public, how, status, because, listed.digest, listed.label, kin)
+                found[advisory.id] = Reach(advisory, public, how, status, because, listed.digest, listed.label, kin)
                 break
     return tuple(found.values())
 

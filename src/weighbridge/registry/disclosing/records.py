@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time
 
 from sqlalchemy import Connection, select, update
@@ -40,21 +41,43 @@ def advisory_version(connection: Connection, advisory: str, number: int | None =
         asked = asked.where(versions.number == newest)
     else:
         asked = asked.where(versions.number == number)
-    return renewed(connection, Advisory.model_validate_json(connection.execute(asked).scalar_one()))
+    found = Advisory.model_validate_json(connection.execute(asked).scalar_one())
+    return _on_days(found, _days(connection, [advisory]).get(advisory, {}))
 
 
-def renewed(connection: Connection, advisory: Advisory) -> Advisory:
+def newest_advisories(connection: Connection, ids: Sequence[str]) -> list[Advisory]:
+    """Return the newest versions of advisories that are there, in the order of `ids`, with two questions however many they are."""
+    versions, heads = advisory_versions.c, advisories.c
+    asked = (
+        select(heads.id, versions.record)
+        .join(advisories, (heads.id == versions.advisory) & (heads.version == versions.number))
+        .where(heads.id.in_(ids))
+    )
+    records = {row.id: Advisory.model_validate_json(row.record) for row in connection.execute(asked)}
+    days = _days(connection, ids)
+    return [_on_days(records[each], days.get(each, {})) for each in ids]
+
+
+def _days(connection: Connection, ids: Sequence[str]) -> dict[str, dict[str, date | None]]:
+    """Return, for each advisory, the days of the findings that it was saved with, by their digests."""
+    asked = (
+        select(advisory_findings.c.advisory, findings.c.digest, findings.c.public_from)
+        .join(findings, advisory_findings.c.finding == findings.c.handle)
+        .where(advisory_findings.c.advisory.in_(ids))
+    )
+    found: dict[str, dict[str, date | None]] = {}
+    for row in connection.execute(asked):
+        day = None if row.public_from is None else date.fromisoformat(row.public_from)
+        found.setdefault(row.advisory, {})[row.digest] = day
+    return found
+
+
+def _on_days(advisory: Advisory, days: Mapping[str, date | None]) -> Advisory:
     """Return an advisory with the days of the findings that it was saved with, and with no time before its own day.
 
     A finding that is not in the registry keeps the day that the advisory says. Without the second, a feed's reader would be told in May of something new
     in February.
     """
-    asked = (
-        select(findings.c.digest, findings.c.public_from)
-        .join(advisory_findings, advisory_findings.c.finding == findings.c.handle)
-        .where(advisory_findings.c.advisory == advisory.id)
-    )
-    days = {row.digest: _day(row.public_from) for row in connection.execute(asked)}
     if days:
         told = tuple(
             one.model_copy(update={"public_from": days[one.digest]}) if one.digest in days else one
@@ -82,7 +105,3 @@ def settle(connection: Connection, advisory: str) -> date | None:
     changes = {"public_from": None if day is None else day.isoformat()}
     connection.execute(update(advisories).where(advisories.c.id == advisory).values(**changes))
     return day
-
-
-def _day(text: str | None) -> date | None:
-    return None if text is None else date.fromisoformat(text)
