@@ -1,7 +1,8 @@
 """What a look-up by digest costs over HTTP, next to the same framework returning a constant; and 200 readers while dossiers are published.
 
     python benchmarks/service.py speed   [--db POSTGRES_URL] [--rows 100000] [--rounds 15]
-    python benchmarks/service.py readers [--db POSTGRES_URL] [--seconds 20]
+    python benchmarks/service.py readers [--db POSTGRES_URL] [--rows 2000] [--seconds 60]
+    python benchmarks/service.py size    [--db POSTGRES_URL] [--rows 1000000] [--few 1000] [--look-ups 3000]
 
 `speed`: two servers on one core, `weighbridge serve` and a bare FastAPI application under uvicorn with the same loop and the same HTTP parser, take turns
 of one second under the same client on the other core: a constant of two words, a constant as long as a notice, look-ups that the service has answered
@@ -10,6 +11,9 @@ the medians are printed. Exits with 1 when answers a second are less than half o
 
 `readers`: 200 connections ask while dossiers are published over HTTP, in a process each. Every answer must be a notice of what was asked, and hold every
 publication that was acknowledged before it was asked for. Exits with 1 when an answer is an error, or something is lost.
+
+`size`: the library over few rows and over many, then two services over them, are asked in turns, digests at random. Exits with 1 when the many's 99th percentile
+is more than 3 times the few's. A million rows take 6 GB in SQLite.
 """
 
 from __future__ import annotations
@@ -21,6 +25,7 @@ sys.path.insert(0, __file__.rpartition("/benchmarks/")[0])  # for the tests' syn
 
 import argparse
 import asyncio
+import http.client
 import io
 import json
 import os
@@ -32,13 +37,13 @@ import threading
 import time
 import urllib.request
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from benchmarks.registry import digest, empty_database, fill
+from benchmarks.registry import compared, digest, empty_database, fill
 from sqlalchemy import func, select
 from tests.dossier.statements import made
 from tests.registry.databases import model, signed
@@ -314,6 +319,38 @@ def readers(given: argparse.Namespace, url: str, folder: Path) -> int:
     return 0
 
 
+def size(given: argparse.Namespace, places: Sequence[str]) -> int:
+    sizes = (given.few, given.rows)
+    stores = [open_store(place) for place in places]
+    for store, rows in zip(stores, sizes, strict=True):
+        fill(store, rows)
+        print(f"{rows:,} publications put in", flush=True)
+    worst = compared(stores, sizes, given.look_ups)
+    for store in stores:
+        store.close()
+    chance, taken = random.Random(1), ([], [])
+    os.sched_setaffinity(0, {CLIENT_CORE})
+    with (
+        running(weighbridge_serve(places[0], BARE_PORT), BARE_PORT, "/healthz"),
+        running(weighbridge_serve(places[1], PORT), PORT, "/healthz"),
+    ):
+        lines = [http.client.HTTPConnection("127.0.0.1", port) for port in (BARE_PORT, PORT)]
+        for turn in range(given.look_ups + 50):
+            for line, rows, times in zip(lines, sizes, taken, strict=True):
+                path = f"/api/v1/notices/{digest('root', chance.randrange(rows))[7:]}"
+                began = time.perf_counter()
+                line.request("GET", path)
+                body = line.getresponse().read()
+                lasted = time.perf_counter() - began
+                assert b'"lacking":0' in body, body[:300]
+                if turn >= 50:  # the first ones fill caches
+                    times.append(lasted)
+    tails = [statistics.quantiles(times, n=100)[98] for times in taken]
+    middle = statistics.median(taken[1]) / statistics.median(taken[0])
+    print(f"over HTTP, {sizes[1]:,} to {sizes[0]:,}: median {middle:.2f}, p99 {tails[1] / tails[0]:.2f}")
+    return 0 if max(worst, tails[1] / tails[0]) <= 3 else 1
+
+
 def packed(files: dict[str, bytes]) -> bytes:
     into = io.BytesIO()
     with zipfile.ZipFile(into, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -324,17 +361,26 @@ def packed(files: dict[str, bytes]) -> bytes:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["speed", "readers"])
-    parser.add_argument("--db", help="PostgreSQL's URL: a database is made there; without it, SQLite")
-    parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("what", choices=["speed", "readers", "size"])
+    parser.add_argument("--db", help="PostgreSQL's URL: databases are made there; without it, SQLite")
+    parser.add_argument("--rows", type=int, help="default: 100,000, 2,000 or 1,000,000")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--seconds", type=float, help="of a turn, or of reading")
     parser.add_argument("--dossiers", type=int, default=40)
+    parser.add_argument("--few", type=int, default=1_000)
+    parser.add_argument("--look-ups", type=int, default=3_000)
     given = parser.parse_args()
+    given.rows = given.rows or {"speed": 100_000, "readers": 2_000, "size": 1_000_000}[given.what]
+    given.seconds = given.seconds or (1.0 if given.what == "speed" else 60.0)
     with tempfile.TemporaryDirectory() as folder:
-        url = empty_database(given.db, "service") if given.db else f"sqlite:///{Path(folder) / 'registry.db'}"
-        given.seconds = given.seconds or (1.0 if given.what == "speed" else 20.0)
-        return speed(given, url) if given.what == "speed" else readers(given, url, Path(folder))
+        names = ("few", "many") if given.what == "size" else ("service",)
+        if given.db:
+            places = [empty_database(given.db, name) for name in names]
+        else:
+            places = [f"sqlite:///{Path(folder) / f'{name}.db'}" for name in names]
+        if given.what == "size":
+            return size(given, places)
+        return speed(given, places[0]) if given.what == "speed" else readers(given, places[0], Path(folder))
 
 
 if __name__ == "__main__":
