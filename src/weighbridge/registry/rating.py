@@ -267,7 +267,7 @@ def agreement(connection: Connection, now: datetime, *, rater: str, role: Role) 
                 side=side,
                 settled=settled[side] if _is_mine(said.get(side, ()), rater) else Settled(settled[side].state),
                 raters=len(known.get(side, ())),
-                said={one.rater: one.said for one in said.get(side, ())}
+                said={one.rater: one.said for one in sorted(said.get(side, ()), key=lambda one: one.rater)}
                 if _is_mine(said.get(side, ()), rater)
                 else None,
                 may_rate=side in queue,
