@@ -19,7 +19,7 @@ from weighbridge.registry.lineage.declared import Checked, Standing, check_decla
 from weighbridge.registry.lineage.keeping import packed_words
 from weighbridge.registry.lineage.kept import kept
 from weighbridge.registry.lineage.marks import Mark, NotMeasured
-from weighbridge.registry.lineage.naming import Name, is_coarse, name_relation, zeros_in
+from weighbridge.registry.lineage.naming import Name, name_relation
 from weighbridge.registry.lineage.orienting import Because, Direction, Edge, Node, descent, edges_among
 from weighbridge.registry.lineage.published import Model, called, declaring, models_of, root_of_digest, sharing_files
 from weighbridge.registry.lineage.relation import Related, probability, relate
@@ -219,8 +219,7 @@ def _nodes(models: Sequence[Model]) -> list[Node]:
             made_from=frozenset(
                 one.root for one in models if one is not model and any(one.is_called(name) for name in model.names)
             ),
-            coarse=None if model.traits is None else is_coarse(model.traits),
-            zeros=None if model.traits is None else zeros_in(model.traits),
+            traits=model.traits,
         )
         for model in models
     ]

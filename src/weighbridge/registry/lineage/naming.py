@@ -5,18 +5,25 @@ Each name is of what can be seen. A fine-tune that was then quantised is "quanti
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from enum import StrEnum
 from itertools import combinations
 
-from weighbridge.probes.checkpoint.weights.fingerprint import ROLES, Fingerprint
+from weighbridge.probes.checkpoint.weights.fingerprint import ROLES
 from weighbridge.registry.lineage.relation import Related, Relation
 from weighbridge.registry.lineage.traits import Trait, Traits
 
 # Measured on planted derivatives: docs/methods/lineage.md.
 SPARSER = 0.05  # of the values of matrices are zero in one and not in the other
+WEAKER = 0.001  # of the sum of squares of the matrices is gone with the zeros: rounding adds to it
 NORMS = 0.005  # relative change of a norm's spread that casts do not make
-OUTSIDE = 0.1  # of the bits that a merge changed, at most so many are neither parent's
-LEAST_CHANGED = 16  # bits on either side, for a merge to be told
+# Of its distance to the nearer parent, the means of a merge's tensors lie at most so far from the line between both.
+OFF_LINE = 0.25
+LEAST_SHARE = 0.05  # of either parent in a merge
+LEAST_MEANS = 8  # tensors, for a merge to be told
+# What rounding to a type may change a value by, relative to the largest: half a step of its mantissa.
+_STEPS = {"bf16": 2.0**-9, "bfloat16": 2.0**-9, "f16": 2.0**-12, "float16": 2.0**-12}
 
 
 class Name(StrEnum):
@@ -26,6 +33,7 @@ class Name(StrEnum):
     SAME_VALUES = "nearly the same values"
     QUANTISED = "quantised"
     PRUNED = "pruned"
+    ROUNDED = "rounded or pruned"  # zeros that are not in the other, and nothing tells which
     MERGED = "merged"  # of two models that are both here
     FINE_TUNED = "fine-tuned or merged"  # values and norms moved throughout; merged: with what is not here
     PART = "part changed"
@@ -51,33 +59,47 @@ def name_relation(found: Related, one: Traits | None, other: Traits | None) -> N
         return from_bits
     if is_coarse(one) != is_coarse(other) or (is_coarse(one) and _types(one) != _types(other)):
         return Name.QUANTISED
-    if not is_coarse(one) and abs(_sparser(one, other)) >= SPARSER:
-        return Name.PRUNED
+    if not is_coarse(one) and abs(sparser := _sparser(one, other)) >= SPARSER:
+        weaker = _weaker(one, other) * (1 if sparser > 0 else -1)
+        return Name.PRUNED if weaker >= WEAKER else Name.ROUNDED
     if found.relation is not Relation.PART and _norms_moved(one, other):
         return Name.FINE_TUNED
     return from_bits
 
 
-def merged_from(child: Fingerprint, kin: dict[str, Fingerprint]) -> tuple[str, str] | None:
-    """Return the names of the two models that `child` lies between, None where it lies between none.
+def merged_from(child: Traits, kin: Mapping[str, Traits]) -> tuple[str, str] | None:
+    """Return the names of the two models that `child` is a weighted mean of, None where it is of none.
 
-    Each bit is the sign of a sum over values, so where two models have the same bit a weighted mean of them has it too. A fine-tune of either has bits
-    that are neither's. A step of training on the way from one to the other lies between them nearly as a merge does.
+    The mean of a tensor's values is linear in them: so the means of a merge's tensors lie on the line between its parents' means, all at the same place.
+    Those of a parent do not lie so between its children, nor those of a step of training between what it began and ended with.
     """
-    best, least = None, OUTSIDE
+    best, least = None, OFF_LINE
     for one, other in combinations(sorted(kin), 2):
-        from_one = from_other = outside = 0
-        first, second = kin[one].bits, kin[other].bits
-        for place, word in child.bits.items():
-            a, b = first.get(place), second.get(place)
-            if a is not None and b is not None:
-                from_one += (word ^ a).bit_count()
-                from_other += (word ^ b).bit_count()
-                outside += ((word ^ a) & (word ^ b)).bit_count()
-        changed = min(from_one, from_other)
-        if changed >= LEAST_CHANGED and outside / changed < least:
-            best, least = (one, other), outside / changed
+        off = _off_line(child, kin[one], kin[other])
+        if off is not None and off < least:
+            best, least = (one, other), off
     return best
+
+
+def _off_line(child: Traits, one: Traits, other: Traits) -> float | None:
+    rows = []
+    for place, each in child.tensors.items():
+        a, b = one.tensors.get(place), other.tensors.get(place)
+        if a is None or b is None or not each.shape == a.shape == b.shape:
+            continue
+        if each.spread is not None and a.spread is not None and b.spread is not None and any(b.spread[:2]):
+            scale = math.sqrt(each.elements) / max(
+                abs(b.spread[0]), abs(b.spread[1])
+            )  # so that rounding moves all alike
+            rows.append(((each.spread[2] - b.spread[2]) * scale, (a.spread[2] - b.spread[2]) * scale))
+    between = sum(u * u for _, u in rows)
+    if len(rows) < LEAST_MEANS or between == 0 or not math.isfinite(between):
+        return None
+    share = sum(v * u for v, u in rows) / between
+    if not LEAST_SHARE <= share <= 1 - LEAST_SHARE:
+        return None
+    off = sum((v - share * u) ** 2 for v, u in rows)
+    return math.sqrt(off / between) / min(share, 1 - share)
 
 
 def _is_copy(one: Traits, other: Traits) -> bool:
@@ -122,6 +144,17 @@ def _sparser(one: Traits, other: Traits) -> float:
     return zeros / whole if whole else 0.0
 
 
+def _weaker(one: Traits, other: Traits) -> float:
+    """Return by how much of the sum of squares in `other` that in `one` is less, over the matrices that both have."""
+    theirs, mine, whole = _matrices(other), 0.0, 0.0
+    for place, each in _matrices(one).items():
+        there = theirs.get(place)
+        if there is not None and there.elements == each.elements and each.spread and there.spread:
+            mine += each.elements * (each.spread[2] ** 2 + each.spread[3] ** 2)
+            whole += each.elements * (there.spread[2] ** 2 + there.spread[3] ** 2)
+    return 1 - mine / whole if whole > 0 and math.isfinite(mine) else 0.0
+
+
 def _norms_moved(one: Traits, other: Traits) -> bool:
     """Return whether at least half of the norms that both have changed, beyond what a cast does."""
     moved = counted = 0
@@ -133,10 +166,11 @@ def _norms_moved(one: Traits, other: Traits) -> bool:
             counted += 1
         elif each.spread is not None and there.spread is not None:
             counted += 1
+            largest = max(map(abs, (*each.spread[:2], *there.spread[:2])))
+            cast = 0.0 if each.dtype == there.dtype else max(_STEPS.get(one.dtype, 0.0) for one in (each, there))
             # Some formats store one less than a norm's weight, so only what a shift leaves alone is compared.
-            mine, theirs = _width(each.spread), _width(there.spread)
-            pairs = zip(mine, theirs, strict=True)
-            moved += any(abs(a - b) > NORMS * max(abs(a), abs(b)) for a, b in pairs)
+            pairs = zip(_width(each.spread), _width(there.spread), strict=True)
+            moved += any(abs(a - b) > max(NORMS * max(abs(a), abs(b)), 2 * cast * largest) for a, b in pairs)
     return counted > 0 and moved * 2 >= counted
 
 

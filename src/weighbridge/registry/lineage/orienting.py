@@ -1,6 +1,6 @@
 """Who was made from whom, among models that are kin. Pure.
 
-Likeness has no direction. What has: a declaration; a file held with more beside it; bits that lie between two others'; coarser storage and zeros, which do not come
+Likeness has no direction. What has: a declaration; a file held with more beside it; tensors that lie between two others'; coarser storage and zeros, which do not come
 back; and, as a hint only, what was published first. Each model has the parents that the first of these gives it.
 """
 
@@ -12,7 +12,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from weighbridge.probes.checkpoint.weights.fingerprint import Fingerprint
-from weighbridge.registry.lineage.naming import SPARSER, merged_from
+from weighbridge.registry.lineage.naming import SPARSER, is_coarse, merged_from, zeros_in
+from weighbridge.registry.lineage.traits import Traits
 
 MOST_BETWEEN = 16  # models that one may be looked for between
 
@@ -30,7 +31,7 @@ class Because(StrEnum):
 
     FILES = "one holds the other's file and more"
     DECLARED = "it says so"
-    BETWEEN = "a merge: its bits lie between two models here"
+    BETWEEN = "a merge: its tensors lie between two models here"
     STORED = "one is stored more coarsely, or has been pruned"
     DATES = "published here first: a hint, no proof"
     NOTHING = "nothing tells"
@@ -47,15 +48,14 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One model among its kin. `made_from`: roots of those among them that it declares. `coarse`, `zeros`: how its matrices are stored; None: not measured."""
+    """One model among its kin. `made_from`: roots of those among them that it declares. `traits` None: its tensors were not measured."""
 
     root: str
     published_at: datetime | None
     mark: Fingerprint | None
     files: frozenset[str] = frozenset()
     made_from: frozenset[str] = frozenset()
-    coarse: bool | None = None
-    zeros: float | None = None
+    traits: Traits | None = None
 
 
 def edges_among(nodes: Sequence[Node]) -> tuple[Edge, ...]:
@@ -103,15 +103,11 @@ def _descends(one: str, other: str, edges: Sequence[Edge]) -> bool:
 
 
 def _between(child: Node, nodes: Sequence[Node]) -> tuple[str, ...]:
-    """Return the two that a model lies between. A parent lies between its own children, though less exactly, so it must not have come first."""
-    near = {node.root: node for node in nodes[: MOST_BETWEEN + 1] if node.mark is not None}
-    if child.mark is None or child.root not in near:
+    """Return the two that a model is a merge of."""
+    near = {node.root: node.traits for node in nodes[: MOST_BETWEEN + 1] if node.traits is not None}
+    if child.traits is None or child.root not in near:
         return ()
-    whole = {root: node.mark for root, node in near.items() if node.mark is not None and root != child.root}
-    found = merged_from(child.mark, whole)
-    if found is None or all(_is_before(child, near[root]) for root in found):
-        return ()
-    return found
+    return merged_from(child.traits, {root: each for root, each in near.items() if root != child.root}) or ()
 
 
 def _is_before(one: Node, other: Node) -> bool:
@@ -136,11 +132,15 @@ def _nearest_before(child: Node, nodes: Sequence[Node]) -> list[tuple[str, Becau
 
 def _may_be_made_from(child: Node, parent: Node) -> bool | None:
     """Return what storage says: True or False where it tells, None where it does not."""
-    if child.coarse is not None and parent.coarse is not None and child.coarse != parent.coarse:
-        return child.coarse
-    if child.coarse is not False or parent.coarse is not False or child.zeros is None or parent.zeros is None:
+    if child.traits is None or parent.traits is None:
         return None
-    return child.zeros > parent.zeros if abs(child.zeros - parent.zeros) >= SPARSER else None
+    coarse = is_coarse(child.traits)
+    if coarse != is_coarse(parent.traits):
+        return coarse
+    zeros, theirs = zeros_in(child.traits), zeros_in(parent.traits)
+    if coarse or zeros is None or theirs is None or abs(zeros - theirs) < SPARSER:
+        return None
+    return zeros > theirs
 
 
 def _distance(one: Fingerprint, other: Fingerprint) -> float:
