@@ -8,15 +8,21 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
 from sqlalchemy import Connection, func, insert, select
+from webauthn.helpers import decode_credential_public_key, decoded_public_key_to_cryptography
 
+from tests.fakes.authenticator import Authenticator, bytes_of, text_of
 from tests.registry.databases import Clock, opened
 from weighbridge.digests import digest_bytes
 from weighbridge.errors import UsageError
 from weighbridge.registry.accounts.challenges import LASTS, new_challenge, seal_key, sealed, unsealed, use_challenge
 from weighbridge.registry.accounts.identities import tie_identity, use_identity
 from weighbridge.registry.accounts.links import find_link, first_link, make_link, use_link
-from weighbridge.registry.accounts.passkeys import remove_passkey
+from weighbridge.registry.accounts.passkeys import Credential, Place, check_new, creation_options, remove_passkey
 from weighbridge.registry.accounts.roles import Role
 from weighbridge.registry.accounts.secret import digest_of
 from weighbridge.registry.accounts.sessions import begin_session, end_all, find_session
@@ -243,3 +249,41 @@ def test_no_token_is_above_its_owner_whatever_the_owner_becomes(store: Store, cl
                     found = find_token(connection, secret, clock.now)
                     assert found is not None
                     assert found.role is (each if later.covers(each) else later)
+
+
+PLACE = Place("http://localhost", "localhost", "weighbridge")
+CHALLENGE = new_challenge("join", Clock().now, user="ada", handle="0" * 64)
+MADE = Authenticator("http://localhost").make(creation_options(PLACE, CHALLENGE, []))
+
+
+def test_a_passkey_as_it_was_made_is_taken() -> None:
+    assert check_new(PLACE, CHALLENGE, Credential.model_validate(MADE)).sign_count == 0
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    part=st.sampled_from(["clientDataJSON", "attestationObject"]),
+    cut=st.tuples(st.integers(0, 400), st.integers(0, 400)),
+    put=st.binary(max_size=40),
+)
+def test_a_passkey_that_was_changed_anywhere_is_refused_and_breaks_nothing(
+    part: str, cut: tuple[int, int], put: bytes
+) -> None:
+    """Whatever bytes stand in place of some of it, the parsers' errors are ours, and what is taken is what was made."""
+    data = bytes_of(MADE["response"][part])
+    changed = data[: cut[0]] + put + data[sum(cut) :]
+    response = MADE["response"] | {part: text_of(changed)}
+    try:
+        found = check_new(PLACE, CHALLENGE, Credential.model_validate(MADE | {"response": response}))
+    except UsageError:
+        return
+    # Taken: its key is one (what else stands there, such as the model of the authenticator, is nobody's business here).
+    key = decoded_public_key_to_cryptography(decode_credential_public_key(found.public_key))
+    assert isinstance(key, EllipticCurvePublicKey)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.recursive(st.none() | st.integers() | st.text(max_size=20), lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=5), inner)))  # fmt: skip
+def test_what_is_no_credential_is_refused_as_one(value: object) -> None:
+    with pytest.raises(ValidationError):
+        Credential.model_validate(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from typing import Any
@@ -127,3 +128,38 @@ def test_nothing_that_opens_a_door_is_kept_or_logged(
         answer = maintainer.get(path)
         assert answer.headers["referrer-policy"] == "no-referrer"
         assert "no-" in answer.headers["cache-control"]
+
+
+def test_bytes_that_are_no_text_are_refused(maintainer: Browser) -> None:
+    """What no keyboard types, in the address and in a form, is the sender's mistake and not the service's."""
+    csrf = maintainer.csrf()
+    headers = {"content-type": "application/x-www-form-urlencoded", "origin": ORIGIN, "x-csrf-token": csrf}
+    for raw in (b"%ff%fe", b"%ed%a0%80", b"%00", b"\xff\xfe", "\u202e".encode(), b"%F0%9F%98%80"):
+        bodies = (
+            ("/account/tokens", b"role=visitor&days=1&name=a%0A" + raw),
+            ("/users", b"role=visitor&name=" + raw),
+            ("/users/ada/role", b"role=" + raw),
+        )
+        for path, body in bodies:
+            answer = maintainer.client.post(path, content=body, headers=headers)
+            assert 400 <= answer.status_code < 500, (path, raw, answer.status_code)
+        answer = maintainer.client.post(
+            "/users", content=b"csrf=" + raw + b"&name=eve&role=tester", headers={**headers, "x-csrf-token": ""}
+        )
+        assert answer.status_code == 403
+    for part in ("%00", "%ff", "ada%00", "..%2f", "%F0%9F%98%80", "x" * 5_000):
+        for path in (f"/users/{part}/disable", f"/users/{part}/link", f"/account/passkeys/{part}/remove"):
+            assert 400 <= maintainer.client.post(path, headers=headers).status_code < 500, path
+    assert maintainer.client.get("/audit?before=99999999999999999999").status_code == 422
+    assert maintainer.client.get("/audit?kind=%00").status_code == 400
+    for secret in ("\ud800", "\x00" * 43, "a" * 43 + "\n"):
+        answer = maintainer.client.post(
+            "/join/look",
+            content=f'{{"secret": {ascii_of(secret)}}}',
+            headers={"origin": ORIGIN, "content-type": "application/json"},
+        )
+        assert 400 <= answer.status_code < 500
+
+
+def ascii_of(text: str) -> str:
+    return json.dumps(text)

@@ -21,7 +21,12 @@ from webauthn import (
     verify_authentication_response,
     verify_registration_response,
 )
-from webauthn.helpers import base64url_to_bytes, parse_client_data_json
+from webauthn.helpers import (
+    base64url_to_bytes,
+    decode_credential_public_key,
+    decoded_public_key_to_cryptography,
+    parse_client_data_json,
+)
 from webauthn.helpers.cose import COSEAlgorithmIdentifier
 from webauthn.helpers.structs import (
     AttestationConveyancePreference,
@@ -166,6 +171,8 @@ def check_new(place: Place, challenge: Challenge, credential: Credential) -> New
             supported_pub_key_algs=_ALGORITHMS,
         )
         _not_framed(credential)
+        # Without attestation nobody has used the key yet: one that is none would be found at the first sign-in, too late.
+        decoded_public_key_to_cryptography(decode_credential_public_key(found.credential_public_key))
     except Exception:  # hostile bytes make the parsers below raise whatever they like
         raise _refused() from None
     return NewPasskey(

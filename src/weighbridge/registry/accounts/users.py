@@ -77,6 +77,8 @@ def may_be_named(connection: Connection, name: str) -> None:
 
 def find_user(connection: Connection, name: str) -> User | None:
     """Return the user of that name, None when there is none."""
+    if not re.fullmatch(NAME, name):
+        return None
     row = connection.execute(select(users).where(users.c.name == name)).first()
     return None if row is None else _user(row)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi import APIRouter, Depends, Form, Path, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -40,6 +40,7 @@ api = APIRouter(prefix="/api/v1", tags=["accounts"])
 
 Person = Annotated[Who, Depends(in_person(Role.VISITOR))]
 Fresh = Annotated[Who, Depends(just_now(Role.VISITOR))]
+Hex = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
 _OFTEN = [Depends(limited("account", 60))]
 
 
@@ -101,7 +102,7 @@ def passkey_added(request: Request, site: Here, who: Fresh, sent: Added) -> JSON
 
 
 @router.post("/account/passkeys/{digest}/remove", dependencies=_OFTEN)
-def passkey_removed(site: Here, who: Fresh, digest: str) -> Response:
+def passkey_removed(site: Here, who: Fresh, digest: Hex) -> Response:
     """Take a passkey away."""
     with site.store.writing() as connection:
         remove_passkey(connection, site.store.clock(), who.by, f"sha256:{digest}", by=who.by)
@@ -109,7 +110,7 @@ def passkey_removed(site: Here, who: Fresh, digest: str) -> Response:
 
 
 @router.post("/account/identities/{digest}/remove", dependencies=_OFTEN)
-def identity_removed(site: Here, who: Fresh, digest: str) -> Response:
+def identity_removed(site: Here, who: Fresh, digest: Hex) -> Response:
     """Take the tie to a provider's account away."""
     with site.store.writing() as connection:
         remove_identity(connection, site.store.clock(), who.by, f"sha256:{digest}", by=who.by)
@@ -133,7 +134,7 @@ def token_made(
 
 
 @router.post("/account/tokens/{digest}/revoke", dependencies=_OFTEN)
-def token_revoked(site: Here, who: Person, digest: str) -> Response:
+def token_revoked(site: Here, who: Person, digest: Hex) -> Response:
     """End a token."""
     with site.store.writing() as connection:
         revoke_token(connection, site.store.clock(), who.by, f"sha256:{digest}", by=who.by)
