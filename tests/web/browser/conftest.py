@@ -12,8 +12,9 @@ CHROMIUM = Path("/usr/bin/chromium")
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """For one module: while the driver runs, this thread has an event loop, and no test that is a coroutine can have one of its own."""
     if not CHROMIUM.exists():
         pytest.skip(f"{CHROMIUM} is not there: install Debian's package chromium")
     with sync_playwright() as driver:
