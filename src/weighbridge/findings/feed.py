@@ -16,10 +16,19 @@ ATOM = "http://www.w3.org/2005/Atom"
 _SPACE = uuid.UUID("6a3b5f0e-54c5-5f0b-9c52-6c6f0d2b7a11")  # ours, drawn once: ids stay the same for ever
 
 
-def feed(advisories: Iterable[Advisory], *, title: str, publisher: str, on: date, url: str | None = None) -> bytes:
+def feed(
+    advisories: Iterable[Advisory],
+    *,
+    title: str,
+    publisher: str,
+    on: date,
+    url: str | None = None,
+    pages: str | None = None,
+) -> bytes:
     """Return the feed as UTF-8 XML: one entry for each advisory that may be read on that day, the newest first.
 
-    `url`: where the feed will lie. The feed's time is that of its newest entry; of an empty feed, the beginning of `on`.
+    `url`: where the feed will lie. `pages`: where each advisory has a page, with its id added to it. The feed's time is that of its newest entry; of an
+    empty feed, the beginning of `on`.
     Raises `UsageError` when two of these are the same advisory: an entry's id is its own.
     """
     public = sorted(
@@ -46,6 +55,8 @@ def feed(advisories: Iterable[Advisory], *, title: str, publisher: str, on: date
         _put(ET.SubElement(entry, "author"), "name", line(one.publisher))
         for category in dict.fromkeys(finding.category for finding in one.findings):
             ET.SubElement(entry, "category", term=category.value, label=category.label)
+        if pages is not None:
+            ET.SubElement(entry, "link", rel="alternate", type="text/html", href=pages + one.id)
         for reference in one.references:
             ET.SubElement(entry, "link", rel="related", href=reference.url)
         content = ET.SubElement(entry, "content", type="text")

@@ -221,6 +221,8 @@ def entry(client: TestClient) -> dict[str, str]:
     root = ElementTree.fromstring(client.get("/advisories.atom").content)
     atom = "{http://www.w3.org/2005/Atom}"
     [found] = root.findall(f"{atom}entry")
+    [link] = [each for each in found.findall(f"{atom}link") if each.get("rel") == "alternate"]
+    assert client.get(link.get("href", ""), headers=PAGE).status_code == 200
     assert all(root.find(atom + name) is not None for name in ("id", "title", "updated", "author"))
     return {each.tag.removeprefix(atom): each.text or "" for each in found}
 

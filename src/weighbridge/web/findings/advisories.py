@@ -178,5 +178,6 @@ def _feed(request: Request, site: Site, thing: Thing | None) -> Response:
         now = site.clock()
         found = public_advisories(connection, now, digest=digest, closed=closed)
     address = f"{settings.origin}{path}/advisories.atom"
-    body = feed(found, title=title, publisher=settings.publisher, on=day_of(now), url=address)
+    pages = f"{settings.origin}/advisories/"
+    body = feed(found, title=title, publisher=settings.publisher, on=day_of(now), url=address, pages=pages)
     return fresh(request, body, ATOM, headers=OPEN)
