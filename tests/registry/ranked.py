@@ -108,7 +108,7 @@ def fill(connection: Connection, of: Ranking, results: Iterable[tuple[str, float
 
     A label that begins with `closed:` is a closed model's provider and name.
     """
-    number = 1_000_000_000
+    number = -1_000_000_000  # before all others: these are no links of the chain
     described = {
         "ranking": of.digest,
         "benchmark": of.benchmark.digest,

@@ -128,8 +128,7 @@ class Table:
             of_theirs[self.subject[(self.signer == code) & self.counts]] = True
             keep &= of_theirs[self.subject[rows]] if asked.by == "model" else self.signer[rows] == code
         if sought := asked.find.casefold().strip():
-            folded = self._labels()
-            keep &= np.fromiter((sought in folded[row] for row in rows), dtype=bool, count=len(rows))
+            keep &= np.array([sought in label for label in self._labels()], dtype=bool)[rows]
         return order[keep]
 
     def evaluators(self, view: View) -> list[str]:
