@@ -17,7 +17,7 @@ from weighbridge.registry.store import Store
 PAGE = {"accept": "text/html"}
 ADA = signed_in(Role.VISITOR, "ada") | PAGE
 BOB = signed_in(Role.MAINTAINER, "bob") | PAGE
-HOOK = "https://example.org/hook"
+HOOK = "https://example.org/mine"
 
 
 def begin(client: TestClient, **changed: str) -> tuple[int, str]:
