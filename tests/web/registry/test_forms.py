@@ -16,7 +16,7 @@ from tests.registry.databases import NOW, Clock, model, put, signed, weighed
 from tests.web.conftest import ORIGIN
 from tests.web.doors import SaidDoor
 from tests.web.registry.conftest import root
-from tests.web.registry.forms import FORMS, NOBODY, PAGE, Read, asked, publish_as
+from tests.web.registry.forms import FORMS, HOSTILE, NOBODY, PAGE, Read, asked, publish_as
 from weighbridge.cli import verify
 from weighbridge.dossier.statements.failures import Failure
 from weighbridge.dossier.statements.keys import KeyKind, PrivateKey, new_key, read_public_key
@@ -91,16 +91,6 @@ def test_the_badge_has_a_word_and_a_shape_for_each_answer(
         drawn.add(text.rpartition("<g transform")[2])
         assert svg.get("role") == "img"
     assert len(drawn) == len(seen) == 4
-
-
-HOSTILE = (
-    "<script>alert(1)</script>",
-    '"><img src=x onerror=alert(1)>',
-    "</title></style></textarea><svg onload=alert(1)>",
-    "\u202egnp.exe \u2066\u2028 \x1b[31m\x07",
-    "{{ 'a' ~ 'b' * 3 }}{% raw %}",
-    "javascript:alert(1)//",
-)
 
 
 def test_a_hostile_label_is_inert_in_every_form(

@@ -24,6 +24,7 @@ from weighbridge.web.registry.fresh import OPEN, fresh
 from weighbridge.web.registry.things import Asked, Thing
 from weighbridge.web.registry.views import signer_of, view
 from weighbridge.web.site import Here, Site
+from weighbridge.web.who import Known
 
 router = APIRouter(include_in_schema=False)
 
@@ -36,10 +37,11 @@ _DSSE = "application/vnd.dsse.envelope.v1+json"
 
 @router.api_route("/weights/{hex64}", methods=_READ)
 @router.api_route("/closed/{provider}/{name}", methods=_READ)
-def notice_page(request: Request, site: Here, thing: Asked) -> Response:
+def notice_page(request: Request, site: Here, thing: Asked, who: Known) -> Response:
     """Return the page of a notice."""
     with site.store.reading() as connection:
         notice = thing.notice(connection, site)
+        advisories = thing.advisories(connection, notice.at, who)
         names = {each.keyid: each.name for each in signers_of(connection)}
     # What has expired and still counts against the model is not history.
     counts = [each for each in notice.entries if each.stands in (Standing.CURRENT, Standing.EXPIRED)]
@@ -52,6 +54,7 @@ def notice_page(request: Request, site: Here, thing: Asked) -> Response:
         thing=thing,
         notice=notice,
         means=MEANS[notice.answer],
+        advisories=advisories,
         label=label_of(notice),
         views=[view(each, each.stands, names, plots) for each in whole],
         past=[each for each in notice.entries if each.publication not in shown],
@@ -68,6 +71,7 @@ def card(request: Request, site: Here, thing: Asked) -> Response:
     """Return the card: a page of its own that other sites may frame."""
     with site.store.reading() as connection:
         notice = thing.notice(connection, site)
+        advisories = thing.listing_advisories(connection, notice.at)
         names = {each.keyid: each.name for each in signers_of(connection)}
     entry = deciding(notice)
     text = fragment(
@@ -76,6 +80,7 @@ def card(request: Request, site: Here, thing: Asked) -> Response:
         notice=notice,
         means=MEANS[notice.answer],
         label=label_of(notice),
+        advisories=advisories,
         entry=entry,
         Contrast=Contrast,
         signer=None if entry is None else signer_of(entry, names),

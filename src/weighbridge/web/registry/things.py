@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import Depends, Path, Request
 from sqlalchemy import Connection
 
+from weighbridge.registry.disclosing.advisories import advisories_seen
+from weighbridge.registry.disclosing.reach import Reach, advisories_about, advisories_about_closed
+from weighbridge.registry.disclosing.readers import Reader
 from weighbridge.registry.lookup import closed_notice_of, notice_of
 from weighbridge.registry.notices import Notice
+from weighbridge.web.door import NOBODY
 from weighbridge.web.problems import Problem
 from weighbridge.web.site import Site
 
@@ -42,6 +47,20 @@ class Thing:
     def bound(self) -> str:
         """What every form of the notice says of what it is about."""
         return "for these exact weights" if self.digest is not None else "for a name, and no digest"
+
+    def advisories(self, connection: Connection, at: datetime, who: Reader) -> tuple[Reach, ...]:
+        """Return the advisories that concern it and that `who` may read: those that list it, then by its files, then by its parents."""
+        if self.digest is not None:
+            return advisories_about(connection, self.digest, at, who)
+        return advisories_about_closed(connection, self.provider, self.name, at, who)
+
+    def listing_advisories(self, connection: Connection, at: datetime) -> int:
+        """Return how many public advisories list it and were not withdrawn: without lineage, which takes longer than a card may."""
+        if self.digest is None:
+            found = [each.advisory for each in self.advisories(connection, at, NOBODY)]
+        else:
+            found = [each.advisory for each in advisories_seen(connection, NOBODY, at, digest=self.digest)[0]]
+        return sum(each.withdrawn_at is None for each in found)
 
     def notice(self, connection: Connection, site: Site) -> Notice:
         """Return its notice as of now."""
