@@ -23,6 +23,7 @@ from weighbridge.web.site import Site, site
 from weighbridge.web.who import who
 
 _MOST_KEYS = 10_000
+_FORGET_EVERY_S = 10.0  # while more addresses than that come, looking through them must not be what each request costs
 
 
 class Limits:
@@ -31,10 +32,13 @@ class Limits:
     def __init__(self) -> None:
         self._storage = MemoryStorage()
         self._windows = MovingWindowRateLimiter(self._storage)
+        self._forgot_at = -math.inf
 
     def hit(self, name: str, key: str, per_minute: int) -> float | None:
         """Count one; return None when it may be, else in how many seconds it may be."""
-        if len(self._storage.events) > _MOST_KEYS:
+        now = time.monotonic()
+        if len(self._storage.events) > _MOST_KEYS and now - self._forgot_at > _FORGET_EVERY_S:
+            self._forgot_at = now
             self._forget()
         item = RateLimitItemPerMinute(per_minute)
         if self._windows.hit(item, name, key):
