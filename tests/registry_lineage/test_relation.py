@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from tests.probes.checkpoint.weights.planted import Model, as_gguf, fine_tuned, measured, merged_lora, transformer
 from weighbridge.errors import EvidenceError
-from weighbridge.probes.checkpoint.weights.fingerprint import Fingerprint, fingerprint
+from weighbridge.probes.checkpoint.weights.fingerprint import Fingerprint, aligned_layers, fingerprint
 from weighbridge.registry.lineage.declared import Standing, check_declared
 from weighbridge.registry.lineage.marks import NotMeasured, read_mark
-from weighbridge.registry.lineage.relation import Related, Relation, probability, relate
+from weighbridge.registry.lineage.relation import Related, Relation, _layers, probability, relate
 
 ROLES = ("attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down")
 NONE = NotMeasured("the model has no fingerprint")
@@ -130,6 +130,14 @@ def test_a_rarer_kin_is_less_probable() -> None:
     assert probability(4.0, 1e-6) < probability(4.0, 0.5) < probability(5.0, 0.5)
     with pytest.raises(ValueError, match="prior"):
         probability(4.0, 0.0)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.1, 0.2])
+def test_layers_that_plainly_stand_for_themselves_are_paired_as_a_search_pairs_them(share: float) -> None:
+    """The short way gives what comparing every layer with every other gives."""
+    one = made_up(1)
+    other = moved(one, share, 2)
+    assert _layers(one, other) == aligned_layers(one, other) == {number: number for number in range(6)}
 
 
 def test_a_fingerprint_survives_reading() -> None:

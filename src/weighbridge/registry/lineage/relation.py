@@ -16,6 +16,7 @@ MOST_Z = 40.0  # farther from strangers the planted pairs all descend
 # Of 64 bits: strangers differ in so few once in some 25,000 words, and in the lower number once in some 4 million.
 NEAR, NEAR_ANYWHERE = 16, 12
 LEAST_PLACES = 8  # so many words of that kind are no chance
+IN_PLACE = 0.2  # share of a layer's bits, far below strangers': it stands for the one of its own number
 SAME = 0.004  # share of bits that casts and 8-bit rounding change
 TOUCHED = 0.03  # share in one role, with none in another, that very slight training throughout does not reach
 STRANGE = 0.35  # share from which on an embedding is as a stranger's
@@ -67,7 +68,7 @@ def relate(one: Mark, other: Mark) -> Related | NotMeasured:
         if isinstance(mark, NotMeasured):
             return mark
     assert isinstance(one, Fingerprint) and isinstance(other, Fingerprint)
-    layers = aligned_layers(one, other)
+    layers = _layers(one, other)
     moved = any(here != there for here, there in layers.items()) or (
         bool(layers) and one.layers != other.layers and len(layers) >= min(len(one.layers), len(other.layers)) / 2
     )
@@ -115,6 +116,20 @@ def alike_places(one: Fingerprint, other: Fingerprint) -> int:
     Each counts by itself, so that fewer places on either side never give more.
     """
     return min(_alike(one, other), _alike(other, one))
+
+
+def _layers(one: Fingerprint, other: Fingerprint) -> Mapping[int, int]:
+    """Return which layer of `other` stands for which of `one`. Where all plainly stand for those of their own numbers, no others are looked at."""
+    if one.layers != other.layers:
+        return aligned_layers(one, other)
+    here: dict[str, list[int]] = {}
+    for name, count in _differences(one, other, None).items():
+        number, dot, _ = name.partition(".")
+        if dot:
+            here.setdefault(number, []).append(count)
+    if len(here) == len(one.layers) and all(sum(each) <= IN_PLACE * 64 * len(each) for each in here.values()):
+        return {number: number for number in one.layers}
+    return aligned_layers(one, other)
 
 
 def _alike(one: Fingerprint, other: Fingerprint) -> int:

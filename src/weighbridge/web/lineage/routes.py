@@ -25,7 +25,7 @@ from weighbridge.web.site import Here
 router = APIRouter()
 
 MOST_FINGERPRINT = 16_000  # letters of base64
-_PER_MINUTE = 120
+_PER_MINUTE, _LIKE_PER_MINUTE = 120, 20  # a fingerprint from outside may be made to cost seconds
 _MARKS = {
     Standing.CONFIRMED: "met",
     Standing.CONTRADICTED: "not-met",
@@ -70,7 +70,7 @@ def lineage_json(site: Here, hex64: Hex64) -> LineageTold:
     "/api/v1/lineage",
     tags=["lineage"],
     responses=documented(400, 422, 429, 503),
-    dependencies=[Depends(limited("lineage", _PER_MINUTE))],
+    dependencies=[Depends(limited("lineage like", _LIKE_PER_MINUTE))],
 )
 def lineage_like(
     site: Here,
