@@ -18,7 +18,7 @@ from weighbridge.protocol.vocabulary import Rung
 from weighbridge.registry.accounts.roles import Role
 from weighbridge.registry.conversations import Conversation, Named, Setting, Side, SideState, Turn, find_conversation
 from weighbridge.registry.store import Store
-from weighbridge.web.workbench.asking import ONE_CANNOT, ONE_FAILED
+from weighbridge.web.workbench.asking import ONE_CANNOT, ONE_FAILED, Job
 from weighbridge.web.workbench.views import turn_view
 
 HEX = re.compile(r"\b[0-9a-f]{32}\b")
@@ -104,6 +104,15 @@ def test_when_one_model_cannot_be_loaded_neither_is_asked(store: Store) -> None:
         chat.servers[0]._models = None  # type: ignore[attr-defined]
         _, turn = chat.answer(blind=True)
         assert [(side.state, side.problem) for side in turn.sides] == [(SideState.FAILED, ONE_FAILED)] * 2
+
+
+@pytest.mark.parametrize("candidate_is", ["A", "B"])
+def test_the_candidate_is_loaded_first_whichever_side_it_is_on(candidate_is: str) -> None:
+    """A person sees which model is being loaded."""
+    models = Named("m1", "One"), Named("m2", "Two")
+    conversation = Conversation("c", "ada", *models, True, candidate_is, None, NOW, NOW)
+    turn = Turn("t", "c", 1, "Hello", Setting(rung=Rung.API), NOW, ())
+    assert Job(conversation, turn, (), ()).references == ("m1", "m2")
 
 
 def test_answers_of_a_blind_conversation_come_in_steps_of_time_not_in_the_servers_pieces(store: Store) -> None:

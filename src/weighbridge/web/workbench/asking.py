@@ -118,6 +118,13 @@ class Job:
         asked = {side.letter for side in self.sides}
         return tuple(each for each in self.conversation.letters if self.conversation.hidden or each in asked)
 
+    @property
+    def references(self) -> tuple[str, ...]:
+        """The models of those sides, the candidate first whichever side it is on: the order in which they are loaded can be seen."""
+        needed = {self.conversation.model(letter).reference for letter in self.letters}
+        models = (self.conversation.candidate, self.conversation.baseline)
+        return tuple(dict.fromkeys(each.reference for each in models if each is not None and each.reference in needed))
+
 
 class Workbench:
     """All that runs for the workbench of one service. `server` names it in the database. Every public function may be called from any thread."""
@@ -202,8 +209,7 @@ class Workbench:
 
     async def _turn(self, job: Job, lives: Sequence[Live]) -> None:
         try:
-            references = [job.conversation.model(letter).reference for letter in job.letters]
-            async with self.shelf.hold(references) as models:
+            async with self.shelf.hold(job.references) as models:
                 await self._sides(job, lives, models)
         except Exception as error:  # not what was said: its text may hold anything
             _LOG.error("turn %s: %s", job.turn.id, type(error).__name__)
