@@ -30,6 +30,7 @@ from weighbridge.registry.accounts.roles import Role
 from weighbridge.registry.problems import RegistryError
 from weighbridge.registry.publishing import trust
 from weighbridge.registry.remote import Server
+from weighbridge.registry.upload import Upload
 from weighbridge.web.app import create_app
 from weighbridge.web.door import NOBODY, Who
 from weighbridge.web.settings import Settings
@@ -287,3 +288,15 @@ def test_no_database_library_is_needed_to_ask_a_server(served: str) -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert found.stdout.strip() == "not measured", found.stderr
+
+
+def test_an_archive_that_breaks_off_leaves_nothing_behind(served: str) -> None:
+    """The line is lost in the middle, many times: the service goes on, takes the next one, and has nothing in hand."""
+    host, port = served.removeprefix("http://").split(":")
+    head = f"POST /api/v1/publications HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {GOOD}\r\n"
+    head += "content-type: application/zip\r\ncontent-length: 100000\r\n\r\n"
+    for _ in range(20):  # more than may be on their way at once
+        with socket.create_connection((host, int(port))) as line:
+            line.sendall(head.encode() + b"PK" * 1000)
+    with pytest.raises(UsageError, match="422"):
+        Server(served, GOOD).publish(Upload({"card.md": b"no dossier"}, "here"))

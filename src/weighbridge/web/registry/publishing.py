@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, Any, BinaryIO, cast
 
 import anyio
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
+from starlette.requests import ClientDisconnect
 
 from weighbridge.errors import WeighbridgeError
 from weighbridge.registry.accounts.roles import Role
@@ -29,7 +30,7 @@ router = APIRouter()
 _MEDIA_TYPES = ("application/zip", "application/octet-stream")
 _MOST_AT_ONCE = 16  # archives on their way; each takes room on a disk
 _UNPACKED_AT_ONCE = 2  # each may take a few hundred megabytes of memory
-_UPLOAD_LASTS_S = 900.0
+_UPLOAD_LASTS_S = 600.0
 _PER_MINUTE = 60
 
 Tester = Annotated[Who, Depends(needs(Role.TESTER))]
@@ -41,7 +42,7 @@ Tester = Annotated[Who, Depends(needs(Role.TESTER))]
     response_model=Published,
     responses={
         200: {"model": Published, "description": "It was here already"},
-        **documented(401, 403, 408, 413, 415, 422, 429, 503, 507),
+        **documented(400, 401, 403, 408, 413, 415, 422, 429, 503, 507),
     },
     openapi_extra={
         "requestBody": {
@@ -65,7 +66,7 @@ async def publish_archive(request: Request, site: Here, who: Tester) -> Response
         )
     work.on_their_way += 1
     try:
-        with tempfile.TemporaryFile() as file:
+        with _room() as file:
             await _received(request, file)
             found = await _published(site, file, who)
     finally:
@@ -116,8 +117,21 @@ def _work(site: Site) -> _Work:
     return found
 
 
+def _room() -> BinaryIO:
+    """Return a file for an archive, which is gone when it is closed. Raises `Problem` 507."""
+    try:
+        return cast(BinaryIO, tempfile.TemporaryFile())
+    except OSError:
+        raise _full() from None
+
+
+def _full() -> Problem:
+    what = "there is no room here to take the archive"
+    return Problem(507, what, do="tell the operator, and send it again later")
+
+
 async def _received(request: Request, file: BinaryIO) -> None:
-    """Write the body to `file` as it comes. Raises `Problem` 408, 413, 507."""
+    """Write the body to `file` as it comes. Raises `Problem` 400, 408, 413, 507."""
     size = 0
     try:
         async with asyncio.timeout(_UPLOAD_LASTS_S):
@@ -134,10 +148,10 @@ async def _received(request: Request, file: BinaryIO) -> None:
             await run_in_threadpool(file.flush)
     except TimeoutError:
         raise Problem(408, "the archive took too long to come", do="send it over a faster line") from None
+    except ClientDisconnect:  # told to nobody, and no fault of ours
+        raise Problem(400, "the archive did not come whole", do="send it again") from None
     except OSError:
-        raise Problem(
-            507, "there is no room here to take the archive", do="tell the operator, and send it again later"
-        ) from None
+        raise _full() from None
 
 
 async def _published(site: Site, file: BinaryIO, who: Who) -> Published:
