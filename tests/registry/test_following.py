@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,9 +32,10 @@ from tests.registry.databases import NOW, Clock, opened
 from tests.registry.test_disclosing import FINDER, MAINTAINER, NOBODY, OTHER_TESTER, Somebody, held
 from weighbridge.errors import UsageError
 from weighbridge.findings.advisory import Advisory
+from weighbridge.registry.backup import back_up, restore
 from weighbridge.registry.disclosing import outbox
 from weighbridge.registry.disclosing.addresses import AddressRefused, PublicResolver, checked_url, is_allowed
-from weighbridge.registry.disclosing.advisories import advisory_from, save_advisory
+from weighbridge.registry.disclosing.advisories import advisory_from, advisory_seen, save_advisory
 from weighbridge.registry.disclosing.delivery import deliver_due, signed_headers
 from weighbridge.registry.disclosing.findings import make_public, save_finding
 from weighbridge.registry.disclosing.following import delivery_log, end, follow, followed
@@ -352,3 +354,17 @@ def test_of_two_servers_each_message_is_given_to_one(store: Store, url: str) -> 
         asked = [pool.submit(outbox.claim, each, limit=3) for each in (store, other) * 8]
         given = [each.message for one in asked for each in one.result()]
     assert len(given) == len(set(given)) == 30
+
+
+def test_a_backup_keeps_followers_and_what_waits_for_them(store: Store, tmp_path: Path, receiver: Receiver) -> None:
+    """Restored elsewhere, the same message goes out, signed with the same secret."""
+    begin(store, receiver.url)
+    made = published(store)
+    back_up(store, tmp_path / "backup")
+    restore(tmp_path / "backup", f"sqlite:///{tmp_path / 'other.db'}")
+    with opened(f"sqlite:///{tmp_path / 'other.db'}") as other:
+        assert deliver(other) == 1 and deliver(store) == 1
+        with other.reading() as connection:
+            assert advisory_seen(connection, made.id, NOBODY, NOW).version == 1
+    (first, _), (second, _) = receiver.got
+    assert first["webhook-id"] == second["webhook-id"] and first["webhook-signature"] == second["webhook-signature"]

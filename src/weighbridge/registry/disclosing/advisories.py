@@ -121,7 +121,8 @@ def advisory_seen(
     """Return an advisory as it is now, or an earlier version of it. Raises `NotThere` when there is none, or the reader may not know of it yet."""
     if len(advisory) > 60 or not _ID.fullmatch(advisory):
         not_there("advisory", advisory)
-    row = connection.execute(select(advisories).where(advisories.c.id == advisory)).first()
+    # One question for "is it there" and "may it be read": both answers take the same path and the same time.
+    row = connection.execute(select(advisories).where(advisories.c.id == advisory, _perhaps_read(reader, at))).first()
     is_public = row is not None and row.public_from is not None and row.public_from <= day_of(at).isoformat()
     if row is None or not (is_public or may_read_early(connection, advisory, reader, at)):
         return not_there("advisory", advisory)
