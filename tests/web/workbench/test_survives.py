@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -147,6 +147,29 @@ def test_a_second_service_shows_a_live_answer_as_live_and_can_stop_it(two: tuple
     while bench.live(side) is not None and time.monotonic() < until:
         time.sleep(0.02)
     assert bench.live(side) is None, "the service that asked has given up"
+
+
+def test_a_service_whose_model_is_silent_is_alive_and_one_that_is_silent_itself_is_not(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("weighbridge.registry.conversations.LEASE", timedelta(seconds=1.5))
+    monkeypatch.setattr("weighbridge.web.workbench.asking.BEAT_S", 0.2)
+    store.clock = lambda: datetime.now(UTC)
+    with chatting(store, streams(["One ", *[""] * 2000], gap_s=0.05), WORDS) as first:
+        conversation = first.begin()
+        first.say(conversation)
+        side = first.turns(conversation)[0].sides[0].id
+        first.coming(side)
+        until = time.monotonic() + 3
+        while time.monotonic() < until:
+            assert first.turns(conversation)[0].sides[0].state is SideState.ANSWERING
+            time.sleep(0.1)
+
+        def gone(self: Workbench, updates: object) -> frozenset[str]:
+            raise RegistryError("this service cannot reach the database")
+
+        monkeypatch.setattr(Workbench, "_stored", gone)
+        assert first.over(conversation, 10).sides[0].state is SideState.INTERRUPTED
 
 
 def test_ending_a_service_stores_what_came_and_says_interrupted_at_once(store: Store) -> None:
