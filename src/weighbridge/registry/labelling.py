@@ -20,7 +20,7 @@ from typing import Any
 import orjson
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, func, insert, select, update
 
-from weighbridge.analysis.krippendorff import Metric, Rating, alpha
+from weighbridge.analysis.krippendorff import Metric, Rating
 from weighbridge.digests import digest_bytes, digest_json
 from weighbridge.errors import UsageError
 from weighbridge.evidence.records import EstimateOrNot
@@ -29,6 +29,7 @@ from weighbridge.graders.grade import FIELDS
 from weighbridge.graders.labels import Labelled, labels_in, write_labels
 from weighbridge.protocol.vocabulary import Category, Verb
 from weighbridge.registry.audit import note
+from weighbridge.registry.rating import alpha_of
 from weighbridge.registry.store import Store
 from weighbridge.registry.tables.ratings import label_batches, label_items, label_leases, labels
 from weighbridge.subject.shown import shown
@@ -298,14 +299,14 @@ def agreement(connection: Connection, batch: str) -> dict[str, EstimateOrNot]:
     said = _said(connection, batch)
     found = {}
     for field in FIELDS:
-        ratings = [
+        ratings = tuple(
             Rating(item, rater, given[field])
             for item, by_rater in said.items()
             for rater, given in by_rater.items()
             if field in given
-        ]
+        )
         if ratings:
-            found[field] = alpha(ratings, Metric.NOMINAL if field in YES_NO else Metric.INTERVAL)
+            found[field] = alpha_of(ratings, Metric.NOMINAL if field in YES_NO else Metric.INTERVAL)
     return found
 
 

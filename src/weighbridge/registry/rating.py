@@ -16,6 +16,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -134,6 +135,12 @@ FIELDS = ("harmful", "category", "verb", "severity")
 _METRICS = {"severity": Metric.ORDINAL}
 
 
+@lru_cache(maxsize=64)
+def alpha_of(ratings: tuple[Rating, ...], metric: Metric) -> EstimateOrNot:
+    """Return alpha, remembered: thousands of ratings take a second, and a page is looked at more often than somebody rates."""
+    return alpha(ratings, metric)
+
+
 def settle(said: Sequence[Judgement], known: int) -> Settled:
     """Return what ratings come to. `known`: how many people are known to have rated it, whether or not their ratings are at hand.
 
@@ -250,13 +257,13 @@ def agreement(connection: Connection, now: datetime, *, rater: str, role: Role) 
     )
     alphas = {}
     for field in FIELDS:
-        values = [
+        values = tuple(
             Rating(side, one.rater, value, talks.get(side, side))
             for side, each in said.items()
             for one in each
             if (value := _value(one.said, field)) is not None
-        ]
-        alphas[field] = alpha(values, _METRICS.get(field, Metric.NOMINAL))
+        )
+        alphas[field] = alpha_of(values, _METRICS.get(field, Metric.NOMINAL))
     queue = set(connection.execute(_queue(now, rater, role)).scalars())
     apart = [side for side in which if settled[side].state in (State.DISPUTED, State.LACKING)]
     return Agreement(

@@ -9,7 +9,8 @@ import orjson
 import pytest
 from starlette.testclient import TestClient
 
-from tests.registry.rating.test_rating import answer, end
+from tests.registry.rating.test_rating import ADA as READER
+from tests.registry.rating.test_rating import answer, end, saved
 from tests.registry.test_conversations import ask, begun
 from tests.web.doors import signed_in
 from tests.web.rating.benches import FakeBench
@@ -17,7 +18,9 @@ from weighbridge.probes.harms.public_sets import load_prompts
 from weighbridge.protocol.vocabulary import Rung
 from weighbridge.registry.accounts.roles import Role
 from weighbridge.registry.conversations import Setting, find_conversation
+from weighbridge.registry.regressions import begin_regression
 from weighbridge.registry.store import Store
+from weighbridge.web.rating.regress import ON_A_PAGE
 from weighbridge.web.site import Site
 
 PAGE = {"accept": "text/html"}
@@ -143,7 +146,7 @@ def test_a_finding_is_asked_of_the_next_version_with_a_click(
     found = re.search(r'name="finding" value="([0-9a-f]{32})"', client.get(at, headers=ADA).text)
     assert found is not None
     there = client.post("/regressions", data={"finding": found[1]}, headers=ADA).headers["location"]
-    name = there.partition("regression-")[2]
+    name = there.rpartition("/")[2]
     assert "not asked of any version yet" in client.get("/regressions", headers=ADA).text
     asked = client.post(f"/regressions/{name}/ask", data={"model": bench.shelf.offers[1].key}, headers=ADA)
     assert asked.headers["location"] == there
@@ -177,7 +180,7 @@ def test_what_others_may_not_read_is_not_asked_again_by_them(
     handle = re.search(r"/findings/([0-9a-f]{32})", shown)
     assert handle is not None
     there = client.post("/regressions", data={"finding": handle[1]}, headers=ADA).headers["location"]
-    name = there.partition("regression-")[2]
+    name = there.rpartition("/")[2]
     key = bench.shelf.offers[0].key
     assert client.post("/regressions", data={"finding": handle[1]}, headers=BOB).status_code == 404
     assert client.post(f"/regressions/{name}/ask", data={"model": key}, headers=BOB).status_code == 404
@@ -186,6 +189,8 @@ def test_what_others_may_not_read_is_not_asked_again_by_them(
     assert client.post(f"/regressions/{name}/answers/{side}", data={"fails": "true"}, headers=ADA).status_code == 404
     assert client.post(f"/regressions/{name}/ask", data={"model": "x"}, headers=ADA).status_code == 422
     assert client.post("/regressions/file", headers=BOB).status_code == 400
+    assert client.get(there, headers=BOB).status_code == 404
+    assert "still" in client.get(there, headers=ADA).text
     assert name not in client.get("/regressions", headers=BOB).text
     assert client.get("/regressions", headers=PAGE).status_code == 401
 
@@ -203,13 +208,20 @@ def test_a_tester_does_not_ask_on_the_weights_through_a_regression(
     shown = client.get(f"/workbench/sides/{side}/tags", headers=rob).text
     handle = re.search(r"/findings/([0-9a-f]{32})", shown)
     assert handle is not None
-    name = (
-        client.post("/regressions", data={"finding": handle[1]}, headers=rob)
-        .headers["location"]
-        .partition("regression-")[2]
-    )
+    name = client.post("/regressions", data={"finding": handle[1]}, headers=rob).headers["location"].rpartition("/")[2]
     now_tester = signed_in(Role.TESTER, "rob") | PAGE
     data = {"model": bench.shelf.offers[0].key}
     assert client.post(f"/regressions/{name}/ask", data=data, headers=now_tester).status_code == 403
     assert bench.jobs == []
     assert client.post(f"/regressions/{name}/ask", data=data, headers=rob).status_code == 303
+
+
+def test_a_long_list_of_findings_asked_again_comes_in_pages(client: TestClient, store: Store, bench: FakeBench) -> None:
+    """Twenty at a time, and a link to the older ones."""
+    for number in range(ON_A_PAGE + 1):
+        begin_regression(store, saved(store, f"Question {number}"), reader=READER)
+    first, rest = (client.get(f"/regressions{more}", headers=ADA).text for more in ("", f"?skip={ON_A_PAGE}"))
+    assert (first.count("<section"), rest.count("<section")) == (ON_A_PAGE, 1)
+    assert f"?skip={ON_A_PAGE}" in first
+    assert "All findings asked again" in rest
+    assert client.get("/regressions?skip=-1", headers=ADA).status_code == 422

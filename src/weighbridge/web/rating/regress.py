@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
+from sqlalchemy import Connection
 
 from weighbridge.dossier.untrusted import visible
 from weighbridge.graders.grade import GradeRequest
@@ -36,13 +38,14 @@ from weighbridge.web.pages import page
 from weighbridge.web.problems import Problem
 from weighbridge.web.site import Here
 from weighbridge.web.who import needs
-from weighbridge.web.workbench.asking import Job
+from weighbridge.web.workbench.asking import Job, Workbench
 from weighbridge.web.workbench.here import Bench
 
 router = APIRouter(prefix="/regressions")
 
 Tester = Annotated[Who, Depends(needs(Role.TESTER))]
-MOST_SHOWN = 100_000
+MOST_SHOWN = 20_000
+ON_A_PAGE = 20
 _OFTEN = [Depends(limited("regressions", per_minute=60))]
 _TURNS = [Depends(limited("workbench turns", per_minute=20))]
 
@@ -57,20 +60,25 @@ class Listed:
 
 
 @router.get("")
-def listed(request: Request, site: Here, bench: Bench, who: Tester) -> Response:
-    """Return what is asked again, of which version, and what became of it."""
-    found = []
+def listed(
+    request: Request, site: Here, bench: Bench, who: Tester, skip: Annotated[int, Query(ge=0, le=1_000_000)] = 0
+) -> Response:
+    """Return what is asked again, of which version, and what became of it; the newest first, after `skip` of them."""
     with site.store.reading() as connection:
         now = site.store.clock()
-        for each in regressions_seen(connection, now, who):
-            sees = may_see(each, who)
-            prompts = {one.id: (n, visible(one.text, MOST_SHOWN)) for n, one in enumerate(each.prompts, start=1)}
-            answers = [
-                (one, visible(one.side.said, MOST_SHOWN) if sees else None) for one in asked_of(connection, now, each)
-            ]
-            found.append(Listed(each, prompts, answers))
-    names = {offer.reference: offer.name for offer in bench.shelf.offers}
-    return page(request, "rating/regressions.html", found=found, offers=bench.shelf.offers, names=names)
+        seen = regressions_seen(connection, now, who)
+        found = [_listed(connection, now, each, who) for each in seen[skip : skip + ON_A_PAGE]]
+    older = skip + ON_A_PAGE if len(seen) > skip + ON_A_PAGE else None
+    return _page(request, bench, found, older=older, newer=skip > 0)
+
+
+@router.get("/{name}")
+def one(request: Request, site: Here, bench: Bench, who: Tester, name: str) -> Response:
+    """Return one finding that is asked again."""
+    with _told(), site.store.reading() as connection:
+        now = site.store.clock()
+        found = _listed(connection, now, find_regression(connection, now, name, who), who)
+    return _page(request, bench, [found], older=None, newer=True)
 
 
 @router.post("", dependencies=_OFTEN)
@@ -137,8 +145,28 @@ def grade(site: Here, who: Tester, name: str, side: str) -> Response:
     return _to(name)
 
 
+def _listed(connection: Connection, now: datetime, found: Regression, who: Who) -> Listed:
+    sees = may_see(found, who)
+    prompts = {one.id: (number, visible(one.text, MOST_SHOWN)) for number, one in enumerate(found.prompts, start=1)}
+    asked = asked_of(connection, now, found)
+    return Listed(found, prompts, [(one, visible(one.side.said, MOST_SHOWN) if sees else None) for one in asked])
+
+
+def _page(request: Request, bench: Workbench, found: list[Listed], *, older: int | None, newer: bool) -> Response:
+    names = {offer.reference: offer.name for offer in bench.shelf.offers}
+    return page(
+        request,
+        "rating/regressions.html",
+        found=found,
+        offers=bench.shelf.offers,
+        names=names,
+        older=older,
+        newer=newer,
+    )
+
+
 def _to(name: str) -> Response:
-    return RedirectResponse(f"/regressions#regression-{name}", 303)
+    return RedirectResponse(f"/regressions/{name}", 303)
 
 
 @contextmanager
