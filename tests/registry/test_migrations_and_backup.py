@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import insert, inspect, select, text
 
 from tests.registry.databases import Clock, empty_place, opened, put, signed
+from tests.registry.filled import fill
 from tests.registry.test_lookup import facts
 from tests.registry.test_publishing import kill, rows
 from weighbridge.dossier.statements.keys import PrivateKey
@@ -170,6 +171,7 @@ def full(store: Store, upload: Upload, key: PrivateKey, tmp_path: Path) -> Store
     revoke(store, found.publication, by="maintainer", reason="reason")
     with store.writing() as connection:
         connection.execute(insert(supersessions).values(older="a", newer="b", signer="c"))
+        fill(connection, store.clock())
     return store
 
 
