@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -69,23 +69,21 @@ def hand_in(origin: str, token: str, dossier: Dossier) -> Answer:
     return ask(origin, "/api/v1/publications", body=dossier.archive, **headers)
 
 
-def begin(url: str, key: PrivateKey) -> str:
-    """Make a registry that trusts `key`, and return the token of somebody who may publish."""
+def somebody(url: str, key: PrivateKey) -> str:
+    """Make somebody who may publish in a registry, there or not yet, that trusts `key`; return their token."""
     store = open_store(url)
     trust(store, key.public, name="Evaluator", by="test")
     with store.writing() as connection:
         now = store.clock()
         add_user(connection, now, "ada", Role.MAINTAINER, by="test")
-        token = make_token(connection, now, "ada", name="test", role=Role.TESTER, lasts=timedelta(hours=1), by="test")
-    now = store.clock()
+        lasts = timedelta(hours=1)
+        token = make_token(connection, now, "ada", name="test", role=Role.TESTER, lasts=lasts, by="test")
     store.close()
     return token
 
 
 def dossiers(folder: Path, key: PrivateKey, count: int) -> list[Dossier]:
     """Return signed dossiers, each of another model, as of now."""
-    from datetime import UTC, datetime
-
     made = []
     for number in range(count):
         upload = signed(folder / f"dossier-{number}", key, model(f"model {number}"), datetime.now(UTC))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.web.faults.asking import ask, begin, dossiers, hand_in, look_up
+from tests.web.faults.asking import ask, dossiers, hand_in, look_up, somebody
 from tests.web.faults.test_kills import is_whole
 from tests.web.serving import serving
 from weighbridge.dossier.statements.keys import PrivateKey
@@ -34,7 +34,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_disk_that_is_full_is_told_and_room_mends_it(small_disk: Path, tmp_path: Path, key: PrivateKey) -> None:
     """503 with what to do; look-ups go on; the same dossier is taken by the same process once there is room."""
     url = f"sqlite:///{small_disk / 'registry.db'}"
-    token = begin(url, key)
+    token = somebody(url, key)
     first, second = dossiers(tmp_path, key, 2)
     ballast = small_disk / "ballast"
     with serving(url, tmp_path) as served:
