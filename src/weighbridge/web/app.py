@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from fastapi import APIRouter, Depends, FastAPI
@@ -14,6 +16,7 @@ from weighbridge import __version__
 from weighbridge.web import accounts, findings, health, lineage, quick, rankings, rating, registry, workbench
 from weighbridge.web.bounds import Bounds
 from weighbridge.web.deadline import Deadline
+from weighbridge.web.findings.delivering import deliver_forever
 from weighbridge.web.headers import Headers
 from weighbridge.web.problems import Caught, tell_problems
 from weighbridge.web.site import Site
@@ -42,6 +45,7 @@ def create_app(site: Site) -> FastAPI:
         docs_url=None,  # the pages of FastAPI load scripts from elsewhere
         redoc_url=None,
         openapi_url="/api/v1/openapi.json",
+        lifespan=_delivering,
     )
     app.state.site = site
     tell_problems(app)
@@ -62,6 +66,18 @@ def create_app(site: Site) -> FastAPI:
     )
     app.add_middleware(Headers, secure=settings.secure)
     return app
+
+
+@asynccontextmanager
+async def _delivering(app: FastAPI) -> AsyncIterator[None]:
+    """Tell followers what becomes public for as long as the service runs."""
+    task = asyncio.create_task(deliver_forever(app.state.site))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 def routes_of(routes: Iterable[BaseRoute]) -> Iterator[APIRoute]:
