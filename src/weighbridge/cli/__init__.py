@@ -71,6 +71,10 @@ COMMANDS = {
         "weighbridge.cli.openness",
         "Openness by component: what was found, what the provider decided and why, and three definitions over it.",
     ),
+    "lineage": (
+        "weighbridge.cli.lineage",
+        "Find the likely parents and derivatives of a model among all that is published: by its digest, or by the model itself.",
+    ),
     "publish": ("weighbridge.cli.publish", "Publish a signed dossier in a registry, whole or not at all."),
     "recourse": (
         "weighbridge.cli.recourse",
