@@ -68,6 +68,22 @@ def test_a_notice_says_which_benchmark_grader_date_rung_and_for_which_weights(
         assert words in card.text, words
 
 
+def test_a_file_of_several_leads_to_its_model_and_has_no_result_of_its_own(
+    client: TestClient, store: Store, trusted: None, key: PrivateKey, tmp_path: Path
+) -> None:
+    """Each result is marked as being of more than the file that was asked for."""
+    several = model("several", 3)
+    upload = signed(tmp_path / "several", key, several)
+    put(store, upload)
+    path = f"/weights/{several.components[0].files[1].digest.removeprefix('sha256:')}"
+    page = Read(asked(client, path))
+    assert "what was weighed is more than this file" in page.text.lower()
+    assert page.text.count("of more than this file") == 1 and "Not a result of this file" in page.text
+    assert f"/weights/{root(upload)}" in [each.get("href") for tag, each in page.tags if tag == "a"]
+    assert ">not shown<" in asked(client, f"{path}/badge.svg")
+    assert "of more than this file" not in Read(asked(client, f"/weights/{root(upload)}")).text
+
+
 def test_the_badge_has_a_word_and_a_shape_for_each_answer(
     client: TestClient, store: Store, trusted: None, key: PrivateKey, tmp_path: Path
 ) -> None:

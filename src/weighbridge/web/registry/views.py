@@ -13,7 +13,7 @@ from weighbridge.dossier.printing import print_difference
 from weighbridge.dossier.svg import Plots
 from weighbridge.evidence.records import Estimate
 from weighbridge.protocol.vocabulary import Contrast
-from weighbridge.registry.notices import Compared, Entry, NotCompared, Standing
+from weighbridge.registry.notices import Compared, Entry, Match, NotCompared, Standing
 from weighbridge.web.registry.figure import ladder, rate_in_words
 
 _COUNTED = {"mean": "mean over the techniques", "worst": "worst technique of each prompt"}
@@ -50,6 +50,11 @@ class View:
     figure: Markup
     contrasts: tuple[tuple[str, tuple[Comparison, ...]], ...]
     rates: tuple[tuple[str, str, str], ...]
+
+    @property
+    def is_part(self) -> bool:
+        """Whether what was weighed is more than what was asked for."""
+        return self.entry.match is Match.PART
 
     @property
     def opening(self) -> str:
