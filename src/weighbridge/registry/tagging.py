@@ -25,6 +25,7 @@ from weighbridge.protocol.vocabulary import Category, Verb
 from weighbridge.registry.conversations import Conversation, Side, Turn, find_side, turns_of
 from weighbridge.registry.disclosing import save_finding
 from weighbridge.registry.disclosing.readers import Reader
+from weighbridge.registry.disclosing.records import current_finding
 from weighbridge.registry.rating import Judgement, Rated, link_finding, rate, ratings_in, ratings_of
 from weighbridge.registry.store import Store
 
@@ -94,12 +95,14 @@ def save_draft(store: Store, side: str, words: Words, *, reader: Reader) -> str:
     with store.reading() as connection:
         now = store.clock()
         found = tagged(connection, now, side, reader=reader)
-        before = turns_of(connection, now, found.conversation.id)
-    if found.rated is None:
-        raise UsageError("you have not tagged this answer", where="the finding", do="tag it first")
-    said = found.rated.said
-    asked = [turn for turn in before if turn.number <= found.turn.number]
-    made = draft(found.conversation, asked, found.side, said, words, reader=reader, on=now.date())
+        if found.rated is None:
+            raise UsageError("you have not tagged this answer", where="the finding", do="tag it first")
+        asked = [each for each in turns_of(connection, now, found.conversation.id) if each.number <= found.turn.number]
+        said, on = found.rated.said, found.rated.at.date()
+        made = draft(found.conversation, asked, found.side, said, words, reader=reader, on=on)
+        old = found.rated.finding
+        if old is not None and current_finding(connection, old).digest == made.digest:
+            return old  # its disclosure may have gone on since
     saved = save_finding(store, made, by=reader.name or "")
     with store.writing() as connection:
         link_finding(connection, found.rated.rating, saved.handle)
@@ -113,7 +116,7 @@ def tagged(connection: Connection, now: datetime, side: str, *, reader: Reader) 
     if mine is not None and mine.finding is None:
         asked = [each for each in turns_of(connection, now, conversation.id) if each.number <= turn.number]
         try:
-            draft(conversation, asked, found, mine.said, Words(), reader=reader, on=now.date())
+            draft(conversation, asked, found, mine.said, Words(), reader=reader, on=mine.at.date())
         except UsageError as error:
             why_not = f"{error.what}; {error.do}"
     return Tagged(conversation, turn, found, mine, why_not)

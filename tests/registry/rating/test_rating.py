@@ -34,7 +34,7 @@ from weighbridge.registry.conversations import (
     reveal,
     turns_of,
 )
-from weighbridge.registry.disclosing.findings import save_finding, seen
+from weighbridge.registry.disclosing.findings import save_finding, seen, tell
 from weighbridge.registry.rating import (
     LEASE,
     Judgement,
@@ -148,6 +148,17 @@ def test_a_finding_is_filled_in_from_the_conversation(store: Store) -> None:
     assert (finding.found_by.name, finding.found_by.role, finding.found_by.party) == ("ada", "tester", Party.THIRD)
     assert (finding.title, finding.summary, finding.severity) == ("It says so", "Twice.", Severity.LOW)
     assert finding.disclosure.state == "draft"
+
+
+def test_saving_it_again_after_somebody_was_told_changes_nothing(store: Store, clock: Clock) -> None:
+    """A day later, too: the finding is of the day of the tag, and its disclosure goes its own way."""
+    side = answer(store)
+    tag(store, side, HATE, reader=ADA)
+    handle = save_draft(store, side, Words(), reader=ADA)
+    tell(store, handle, who="The provider", on=clock.now.date(), reader=ADA)
+    clock.now += timedelta(days=1)
+    tag(store, side, HATE, reader=ADA)
+    assert save_draft(store, side, Words(), reader=ADA) == handle
 
 
 def test_a_finding_without_words_has_a_title_of_its_own(store: Store) -> None:
