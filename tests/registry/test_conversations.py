@@ -244,6 +244,14 @@ def test_a_service_that_was_only_slow_goes_on(store: Store, clock: Clock) -> Non
     assert side_of(store, turn.sides[0].id).state is SideState.ANSWERED
 
 
+def test_what_is_no_id_is_not_there(store: Store) -> None:
+    for identity in ("\x00", "x" * 10_000, "\ud83d", ""):
+        with pytest.raises(NotThere):
+            side_of(store, identity)
+        with store.reading() as connection, pytest.raises(NotThere):
+            find_conversation(connection, identity, name="ada", role=Role.MAINTAINER)
+
+
 def test_another_service_cannot_write_into_a_side(store: Store) -> None:
     side = ask(store, begun(store)).sides[0].id
     assert answered(store, Update(side, "mine"), server=OTHER) == {side}

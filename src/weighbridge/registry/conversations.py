@@ -9,6 +9,7 @@ Tags, ratings and findings name a side by its id; nothing here changes a side th
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -33,6 +34,7 @@ MOST_TURNS = 200
 MOST_OPEN_TURNS = 2
 """How many turns of one person may be answered at the same time."""
 
+_ID = re.compile(r"[0-9a-f]{32}")  # whatever else is asked for (PostgreSQL takes no NUL) is not there
 _NEW = {
     Role.VISITOR: (),
     Role.TESTER: (Rung.HOSTED, Rung.API),
@@ -166,8 +168,8 @@ class Side:
 
     @property
     def said(self) -> str:
-        """The answer as a person reads it: with the opening that was begun for the model."""
-        return f"{self.prefill} {self.text.removeprefix(' ')}" if self.prefill else self.text
+        """The answer as a person reads it: with the opening that was begun for the model, which it may go on from in mid-word."""
+        return self.prefill + self.text
 
     @property
     def can_be_asked_again(self) -> bool:
@@ -356,7 +358,7 @@ def stop(connection: Connection, now: datetime, side: str) -> bool:
     done = connection.execute(
         update(sides)
         .where(sides.c.id == side, sides.c.state.in_(_OPEN))
-        .values(state=SideState.STOPPED.value, ended_at=now, problem="stopped by you", advice="ask again")
+        .values(state=SideState.STOPPED.value, ended_at=now, problem="stopped by whoever asked", advice="ask again")
     )
     return done.rowcount == 1
 
@@ -429,7 +431,7 @@ def find_turn(
     connection: Connection, now: datetime, identity: str, *, name: str, role: Role
 ) -> tuple[Conversation, Turn]:
     """Return a turn and its conversation, for somebody who may read them. Raises `NotThere`."""
-    found = _turns(connection, now, select(turns).where(turns.c.id == identity))
+    found = _turns(connection, now, select(turns).where(turns.c.id == identity)) if _ID.fullmatch(identity) else ()
     if not found or (conversation := _readable(connection, found[0].conversation, name, role)) is None:
         raise NotThere("turn")
     return conversation, found[0]
@@ -440,7 +442,7 @@ def find_side(
 ) -> tuple[Conversation, Turn, Side]:
     """Return a side, its turn and its conversation, for somebody who may read them. Raises `NotThere`."""
     asked = select(turns).join(sides, sides.c.turn == turns.c.id).where(sides.c.id == identity)
-    found = _turns(connection, now, asked)
+    found = _turns(connection, now, asked) if _ID.fullmatch(identity) else ()
     if not found or (conversation := _readable(connection, found[0].conversation, name, role)) is None:
         raise NotThere("answer")
     return conversation, found[0], next(side for side in found[0].sides if side.id == identity)
@@ -489,7 +491,9 @@ def _add_side(
 
 
 def _readable(connection: Connection, identity: str, name: str, role: Role) -> Conversation | None:
-    row = connection.execute(select(conversations).where(conversations.c.id == identity)).first()
+    row = None
+    if _ID.fullmatch(identity):
+        row = connection.execute(select(conversations).where(conversations.c.id == identity)).first()
     if row is None or not (row.owner == name or role is Role.MAINTAINER):
         return None
     return _conversation(row)

@@ -180,7 +180,7 @@ def test_on_weights_each_technique_is_asked_as_the_ladder_asks_it(store: Store) 
         asked = lambda: chat.servers[0].asked[-1].body  # type: ignore[attr-defined]  # noqa: E731
         conversation, turn = chat.answer("Count.", "weights:prefill", opening="Sure: one,")
         assert asked()["prompt"].endswith("Count.<|end|><|assistant|>Sure: one,")
-        assert turn.sides[0].said == "Sure: one, Hello, you there."
+        assert turn.sides[0].said == "Sure: one,Hello, you there."
         assert chat.say(conversation, "Go on", "weights:raw").status_code == 303
         chat.over(conversation)
         assert asked()["prompt"] == "Go on\n\n", "raw: nothing said before, no template"
@@ -193,7 +193,7 @@ def test_on_weights_each_technique_is_asked_as_the_ladder_asks_it(store: Store) 
         calls = [call.body for call in chat.servers[0].asked[-3:]]  # type: ignore[attr-defined]
         assert {call["temperature"] for call in calls} == {1.3} and {call["top_k"] for call in calls} == {40}
         assert len({call["seed"] for call in calls}) == 3
-        assert calls[0]["messages"][1]["content"] == "Sure: one, Hello, you there."
+        assert calls[0]["messages"][1]["content"] == "Sure: one,Hello, you there."
 
 
 def test_a_setting_that_cannot_be_is_refused_with_its_reason(chat: Chat) -> None:
@@ -234,6 +234,13 @@ def test_nobody_else_sees_that_a_conversation_is_there_but_a_maintainer_reads_it
     assert eve.post(f"/workbench/conversations/{conversation}/reveal").status_code == 404
     assert chat.somebody("max", Role.MAINTAINER).say(conversation).status_code == 403
     assert "secret" not in eve.get("/workbench").text and "secret" in chat.get("/workbench").text
+
+
+def test_what_is_no_id_is_not_there(chat: Chat) -> None:
+    for identity in ("%00", "x" * 1000, "0" * 31, "%F0%9F%90%8B", "' OR 1=1 --", "0" * 32 + "%0A"):
+        for path in ("conversations/{}", "turns/{}", "sides/{}", "sides/{}/events"):
+            assert chat.get("/workbench/" + path.format(identity)).status_code == 404
+        assert chat.post(f"/workbench/sides/{identity}/again").status_code == 404
 
 
 def test_nothing_is_sent_without_the_forms_token(chat: Chat) -> None:
