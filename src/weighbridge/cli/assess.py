@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from weighbridge.cli.guard import read_guard
+
 if TYPE_CHECKING:
     from weighbridge.dossier.record import DossierRecord
     from weighbridge.protocol.model import AssessmentProtocol
     from weighbridge.threats.sheet import ThreatSheet
-
-GUARD_LIMIT_BYTES = 256 * 1024
 
 
 @click.command(name="assess")
@@ -78,7 +78,7 @@ def command(
         out=out,
         protocol=protocol,
         against=against,
-        guard=_read_guard(guard) if guard else None,
+        guard=read_guard(guard) if guard else None,
         adapter=adapter,
         command=_command_line(sys.argv[1:]),
         threats=_sheets(threat_names),
@@ -114,24 +114,6 @@ def _sheets(names: Sequence[str]) -> tuple[ThreatSheet, ...]:
         if any(sheet.id == other.id for other in sheets[:number]):
             raise UsageError("this threat sheet is named twice", where=sheet.id, do="name each sheet once")
     return sheets
-
-
-def _read_guard(path: Path) -> str:
-    from weighbridge.errors import UsageError
-
-    try:
-        if path.stat().st_size > GUARD_LIMIT_BYTES:
-            raise UsageError("too large for a system prompt", where=str(path), do=f"at most {GUARD_LIMIT_BYTES} bytes")
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UsageError(
-            f"the guard file cannot be read ({error.strerror})", where=str(path), do="--guard takes a text file"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise UsageError("the guard file is not UTF-8 text", where=str(path), do="save it as UTF-8") from error
-    if not text.strip():
-        raise UsageError("the guard file is empty", where=str(path), do="put the provider's system prompt in it")
-    return text
 
 
 def _command_line(arguments: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from weighbridge.cli.exit_codes import MET
+from weighbridge.cli.guard import read_guard
 from weighbridge.cli.own_registry import own_registry
 from weighbridge.cli.saying import say
 from weighbridge.errors import EngineError, MissingExtra, UsageError
@@ -50,6 +51,12 @@ _OIDC_SECRET = "WEIGHBRIDGE_OIDC_CLIENT_SECRET"  # noqa: S105  the name of a var
     help="A model for the workbench: first the candidate, then the baseline. Repeat.",
 )
 @click.option(
+    "--guard",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The system prompt of the first model's provider, for the rung `hosted`.",
+)
+@click.option(
     "--key",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
@@ -73,6 +80,7 @@ def command(
     hosts: tuple[str, ...],
     publisher: str | None,
     models: tuple[str, ...],
+    guard: Path | None,
     key: Path | None,
     oidc_issuer: str | None,
     oidc_client_id: str | None,
@@ -109,6 +117,7 @@ def command(
             origin=origin,
             publisher=publisher or origin.partition("://")[2],
             models=models,
+            guard=read_guard(guard) if guard is not None else None,
             key=key,
             hosts=(*hosts, *(() if host in ("0.0.0.0", "::") else (host,))),  # noqa: S104  compared, not bound
             oidc_issuer=oidc_issuer,
