@@ -85,6 +85,17 @@ def test_nothing_changes_for_somebody_who_is_not_signed_in(
     assert "weighbridge-session" not in answer.headers.get("set-cookie", "")
 
 
+def test_reading_writes_nothing(maintainer: Browser, site: Site, app: FastAPI) -> None:
+    """Whoever only looks, at whatever page, leaves every row as it was."""
+    nobody, before = Browser(app, ORIGIN), contents(site.store)
+    for route in routes_of(app.routes):
+        if "GET" in (route.methods or set()):
+            site.parts.pop("limits", None)
+            path = re.sub(r"\{[^}]*\}", "0" * 64, route.path)
+            assert nobody.client.get(path, headers={"accept": "text/html"}).status_code < 500, path
+    assert contents(site.store) == before
+
+
 def test_every_route_that_writes_refuses_a_session_without_its_forms_token(
     maintainer: Browser, site: Site, app: FastAPI
 ) -> None:

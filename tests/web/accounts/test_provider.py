@@ -169,8 +169,15 @@ def test_what_comes_back_belongs_to_what_was_asked(site: Site, app: FastAPI, iss
     assert through(eve, issuer, "7", error="access_denied").status_code == 403
     assert through(eve, issuer, "7", code="another").status_code == 502
     assert eve.name is None
+    step, code = grace.cookie("step"), dict(issuer.codes[brought["code"]])
     assert grace.client.get("/sign-in/provider/back", params=brought).status_code == 303
     assert grace.client.get("/sign-in/provider/back", params=brought).status_code == 400
+    # Nor with the cookie, at a provider that takes a code twice.
+    again = Browser(app, ORIGIN)
+    again.put_cookie("step", step)
+    issuer.codes[brought["code"]] = code
+    assert again.client.get("/sign-in/provider/back", params=brought).status_code == 400
+    assert again.name is None
 
 
 def test_a_provider_that_is_not_what_it_should_be_is_told(site: Site, app: FastAPI, issuer: Issuer) -> None:
