@@ -11,6 +11,7 @@ from tests.dossier.statements import made
 from tests.registry.databases import put, signed
 from tests.web.registry.conftest import root
 from tests.web.registry.forms import PAGE, asked
+from weighbridge.digests import digest_bytes
 from weighbridge.dossier.statements.keys import PrivateKey
 from weighbridge.registry.asked import Published
 from weighbridge.registry.lookup import files_of
@@ -72,7 +73,7 @@ def test_what_is_not_there_is_404(client: TestClient) -> None:
     """A publication, a file of it, a closed model's impossible name: each says what to do."""
     nothing = "/publications/" + "0" * 64
     paths = (nothing, f"{nothing}/files/card.md", f"{nothing}/read/index.html", "/publications/x", "/closed/%20/x")
-    for path in (*paths, f"/closed/a/{'b' * 121}", "/api/v1/notices/x", "/api/v1/closed/%0a/x"):
+    for path in (*paths, f"/closed/a/{'b' * 121}", "/api/v1/notices/x", "/api/v1" + nothing, "/api/v1/closed/%0a/x"):
         found = client.get(path)
         assert found.status_code == 404 and found.json()["detail"], path
     assert client.get("/api/v1/candidates?prefix=abc").status_code == 400
@@ -93,6 +94,11 @@ def test_every_file_of_a_publication_is_listed(
     """With its digest, so that who downloads can hold it against what was signed."""
     found = put(store, signed(tmp_path / "one", key))
     page = asked(client, path_of(found))
+    said = client.get("/api/v1" + path_of(found)).json()
+    assert (said["schema"], said["entry"]["publication"]) == ("weighbridge.publication/1", found.publication)
+    for each in said["files"]:
+        data = client.get(each["address"]).content
+        assert (digest_bytes(data), len(data)) == (each["digest"], each["size_bytes"])
     with store.reading() as connection:
         for name, digest in files_of(connection, found.publication).items():
             assert name in page and digest.removeprefix("sha256:") in page
