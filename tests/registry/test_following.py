@@ -90,6 +90,15 @@ def receiving() -> Iterator[Receiver]:
         server.server_close()
 
 
+BOTH = pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+
+
+@pytest.fixture
+def kind() -> str:
+    """On SQLite, but for what stands on how a database keeps servers apart."""
+    return "sqlite"
+
+
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     with receiving() as found:
@@ -130,6 +139,7 @@ def test_a_signature_is_that_of_the_published_example() -> None:
     assert headers["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
 
+@BOTH
 def test_whoever_follows_is_told_once_of_each_version_and_can_check_who_says_so(
     store: Store, receiver: Receiver
 ) -> None:
@@ -162,6 +172,7 @@ def test_whoever_follows_is_told_once_of_each_version_and_can_check_who_says_so(
             delivery_log(connection, by_digest, OTHER_TESTER)
 
 
+@BOTH
 def test_an_advisory_under_embargo_is_told_when_its_day_comes_and_by_nobodys_hand(
     store: Store, clock: Clock, receiver: Receiver
 ) -> None:
@@ -211,6 +222,7 @@ def test_what_fails_is_sent_again_by_the_same_id_later_each_time_and_given_up_af
     assert (sent.state, len(sent.attempts)) == ("given up", len(times))
 
 
+@BOTH
 def test_a_server_that_dies_with_a_message_in_hand_loses_nothing_and_two_do_not_send_at_once(
     store: Store, clock: Clock, receiver: Receiver
 ) -> None:
@@ -315,6 +327,7 @@ def test_a_name_that_leads_inside_is_never_connected_to(store: Store) -> None:
     assert [each.outcome for each in sent.attempts] == ["not sent: the address is not a public one"]
 
 
+@BOTH
 def test_kill_9_while_a_message_is_on_its_way_loses_nothing(store: Store, url: str, clock: Clock) -> None:
     """The receiver has it, the sender dies before it can note that: after the lease another server sends the same message again."""
     with receiving() as receiver:
@@ -345,6 +358,7 @@ asyncio.run(deliver_due(store, origin=sys.argv[2], allows_loopback=True))
 """
 
 
+@BOTH
 def test_of_two_servers_each_message_is_given_to_one(store: Store, url: str) -> None:
     """Both ask at the same moment, again and again: nobody is given what the other has."""
     for number in range(30):
