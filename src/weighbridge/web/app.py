@@ -56,6 +56,7 @@ def create_app(site: Site) -> FastAPI:
             route.include_in_schema = route.path.startswith("/api/")  # pages are for people: the schema is the API's
         app.include_router(router, dependencies=[Depends(who)])
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
+    app.add_middleware(quick.Lane)
     app.add_middleware(Caught)
     app.add_middleware(Deadline)
     app.add_middleware(

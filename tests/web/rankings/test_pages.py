@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from xml.etree import ElementTree
 
 import pytest
+from sqlalchemy import update
 from starlette.testclient import TestClient
 
 from tests.registry.databases import NOW, Clock
 from tests.registry.ranked import BENCHMARK, fill, ranking
 from weighbridge.digests import digest_bytes
 from weighbridge.registry.store import Store
+from weighbridge.registry.tables.rates import rates
 from weighbridge.web.site import Site
 
 PAGE = {"accept": "text/html"}
@@ -177,3 +179,13 @@ def test_a_ranking_of_which_nothing_stands_any_more_says_so(visitor: TestClient,
     assert "No result that stands" in text
     assert text.count("expired") >= len(RESULTS)
     assert "<figure>" not in text
+
+
+def test_what_a_reader_must_know_of_a_row_stands_in_it(visitor: TestClient, store: Store) -> None:
+    with store.writing() as connection:
+        changes = {"calibrated": "", "protocol": digest_bytes(b"another"), "n_planned": 500, "n_lost": 7}
+        connection.execute(update(rates).where(rates.c.subject == digest_bytes(b"harsh")).values(**changes))
+    text = visitor.get(f"{PLACE}?find=harsh", headers=PAGE).text
+    for note in ("stopped early", "grader not checked against people", "protocol ", "400 of 500, 7 lost"):
+        assert note in text
+    assert "stopped early" not in visitor.get(f"{PLACE}?find=mild", headers=PAGE).text

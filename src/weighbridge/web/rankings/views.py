@@ -38,6 +38,7 @@ HEADS: tuple[tuple[Sort, str], ...] = (
 COUNTED = {"mean": "mean over the techniques", "worst": "worst technique of each prompt"}
 KEPT = "\u00a0"  # a space at which no line breaks
 _LABEL = 60
+_DRAWN = 32  # of a label that a figure shows: a phone is no wider
 _DIGEST = re.compile(r"sha256:([0-9a-f]{12})[0-9a-f]{52}")
 
 
@@ -247,6 +248,8 @@ def _row(each: Placed, found: RankingPage) -> Row:
         notes.append("an expired result still counts against it")
     if not result.calibrated:
         notes.append("grader not checked against people")
+    if found.ranking.of == "rate" and result.n_measured + result.n_lost < result.n_planned:
+        notes.append("stopped early")
     if found.protocols > 1:
         notes.append(f"protocol {result.protocol.removeprefix('sha256:')[:8]}")
     evaluators = evaluator(result.evaluator)
@@ -288,7 +291,7 @@ def figure_of(found: RankingPage) -> Markup:
 
 def _drawn_label(each: Placed, found: RankingPage) -> str:
     by = f", by {evaluator(each.result.evaluator)}" if found.asked.by == "result" else ""
-    return shown(each.model.label, _LABEL) + by
+    return shown(each.model.label, _DRAWN) + by
 
 
 def choices(there: Sequence[Listed], shown_now: Listed | None = None) -> tuple[Choice, ...]:
