@@ -182,6 +182,25 @@ def test_a_hostile_answer_runs_nothing_while_it_comes_or_afterwards(store: Store
         time.sleep(0.2)
 
 
+def test_a_maintainer_reads_along_and_has_nothing_to_speak_with(store: Store, browser: Browser) -> None:  # noqa: F811
+    with opened(store, browser, SLOWLY, WORDS) as page:
+        begin(page)
+        say(page, "Hello")
+        context = browser.new_context(extra_http_headers={"x-test-name": "max", "x-test-role": "maintainer"})
+        try:
+            other, errors = context.new_page(), list[str]()
+            other.on("pageerror", lambda error: errors.append(str(error)))
+            other.goto(page.url)
+            all_here(other)
+            expect(other.locator("[data-text]").first).to_have_text(" ".join(f"word{n}" for n in range(12)), timeout=1)
+            other.keyboard.press("n")
+            other.keyboard.press("o")
+            expect(other.locator("[data-text]").first).to_be_visible()
+            assert other.get_by_label("Your words").count() == 0 and errors == [] and complaints(other) == []
+        finally:
+            context.close()
+
+
 def test_all_of_it_works_without_a_script(store: Store, browser: Browser) -> None:  # noqa: F811
     """But for looking again by itself: where scripts are off by emulation, chromium leaves `noscript` out, so this test reloads."""
     with opened(store, browser, WORDS, WORDS) as page:
