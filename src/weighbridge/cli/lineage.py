@@ -82,7 +82,8 @@ def _of_path(path: Path, place: Place) -> LineageTold:
         from weighbridge.registry.remote import Server
 
         packed = base64.urlsafe_b64encode(pack_mark(mark)).rstrip(b"=").decode()
-        return Server(place.server).lineage_like(packed, files[:_MOST_FILES])
+        found = Server(place.server).lineage_like(packed, files[:_MOST_FILES])
+        return found.model_copy(update={"label": path.name})  # which was not sent
     with _reading(place) as connection:
         from weighbridge.registry.kin import search
         from weighbridge.registry.lineage.published import Model
@@ -127,6 +128,8 @@ def _as_text(found: LineageTold) -> str:
         lines = [f"NOT MEASURED: {about}", f"  {found.compared.reason}"]
     if found.left_out:
         lines.append(f"  {found.left_out:,} further models were not compared: there was no room for them")
+    if found.is_cut:
+        lines.append("  there may be more kin than are listed here: the nearest come first")
     if not found.signer_known:
         lines.append("  SIGNER NOT KNOWN HERE: the fingerprint is as they gave it")
     for name in found.declared:

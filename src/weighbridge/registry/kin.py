@@ -21,7 +21,15 @@ from weighbridge.registry.lineage.kept import kept
 from weighbridge.registry.lineage.marks import Mark, NotMeasured
 from weighbridge.registry.lineage.naming import Name, name_relation
 from weighbridge.registry.lineage.orienting import Because, Direction, Edge, Node, descent, edges_among
-from weighbridge.registry.lineage.published import Model, called, declaring, models_of, root_of_digest, sharing_files
+from weighbridge.registry.lineage.published import (
+    MOST,
+    Model,
+    called,
+    declaring,
+    models_of,
+    root_of_digest,
+    sharing_files,
+)
 from weighbridge.registry.lineage.relation import Related, probability, relate
 from weighbridge.registry.store import Store
 
@@ -38,9 +46,11 @@ __all__ = [
     "kin_of",
     "lineage_of",
     "search",
+    "warm",
 ]
 
-MOST_NEAR = 50  # candidates by fingerprint that are compared whole
+MOST_NEAR = 200  # candidates by fingerprint that are compared whole
+MOST_COMPARED = 400  # and by files and declarations
 # No more is said than was measured: of so many pairs at either end, all, and none, were kin (docs/methods/lineage.md).
 LEAST_SAID, MOST_SAID = 0.01, 0.99
 EVEN = 0.5  # the probability before looking that two models are kin of which one declares the other
@@ -83,7 +93,7 @@ class Declared:
 class Lineage:
     """All that is known of one model's kin. `measured`: how many models its fingerprint was compared with; or why it was not.
 
-    `digest` None: the model is not published here. `left_out`: models there was no room for. `signer_known` False: the fingerprint is as a signer who is
+    `digest` None: the model is not published here. `left_out`: models there was no room for. `is_cut`: there may be more kin than are given. `signer_known` False: the fingerprint is as a signer who is
     not known here gave it.
     """
 
@@ -92,6 +102,7 @@ class Lineage:
     at: datetime
     measured: int | NotMeasured
     left_out: int
+    is_cut: bool
     signer_known: bool
     kin: tuple[Kin, ...]
     declared: tuple[Declared, ...]
@@ -133,7 +144,13 @@ def lineage_of(where: Store | Connection, digest: str, at: datetime) -> Lineage:
         if root is not None and (model := models_of(where, [root], at, known=known).get(root)) is not None:
             return search(where, model, at, signer_known=known)
     reason = NotMeasured("nothing about these weights is published here")
-    return Lineage(None, "", at, reason, 0, True, (), (), ())
+    return Lineage(None, "", at, reason, 0, False, True, (), (), ())
+
+
+def warm(store: Store) -> None:
+    """Make the index now, so that nobody's first search waits for it: for the start of a service, in a thread of its own."""
+    with store.reading() as connection:
+        kept(connection).refresh(connection)
 
 
 def search(connection: Connection, asked: Model, at: datetime, *, signer_known: bool = True) -> Lineage:
@@ -145,7 +162,8 @@ def search(connection: Connection, asked: Model, at: datetime, *, signer_known: 
     roots = dict.fromkeys([*near, *sharing, *(root for each in parents.values() for root in each), *children])
     roots.pop(asked.root, None)
     pairs = []
-    for model in models_of(connection, list(roots), at).values():
+    is_cut = len(near) >= MOST_NEAR or len(sharing) >= MOST or len(children) >= MOST or len(roots) > MOST_COMPARED
+    for model in models_of(connection, list(roots)[:MOST_COMPARED], at).values():
         says_ours = any(model.root in each for each in parents.values())
         pair = _pair(asked, model, says_ours=says_ours, says_theirs=model.root in children)
         if pair.is_kin or pair.ours is not None or pair.theirs is not None:
@@ -157,7 +175,7 @@ def search(connection: Connection, asked: Model, at: datetime, *, signer_known: 
         _declared(name, [pair for pair in pairs if pair.model.root in found]) for name, found in parents.items()
     )
     kin = tuple(_kin(asked, pair, edges, prior) for pair in pairs)
-    return Lineage(asked.root or None, asked.label, at, measured, left_out, signer_known, kin, told, edges)
+    return Lineage(asked.root or None, asked.label, at, measured, left_out, is_cut, signer_known, kin, told, edges)
 
 
 def _near(connection: Connection, asked: Model, *, is_in: bool) -> tuple[list[str], int | NotMeasured, int]:

@@ -145,6 +145,12 @@ class Index:
         words, has = row_of(mark)
         return _nearest(self._state, words, has, None, most, farthest)
 
+    def as_it_is(self) -> Index:
+        """Return this index as it is now, at no cost: what is added later is not in its view. To read and save only, for they share memory."""
+        still = Index()
+        still._state = self._state
+        return still
+
     def save(self, path: Path, about: Mapping[str, str | int] | None = None) -> None:
         """Write the entries beside `path` and rename; tables are made again on loading. `about`: what `load` gives back."""
         state = self._state

@@ -59,7 +59,10 @@ class Kept:
         """Return what is near to `mark` among all that `connection` sees."""
         extra = None
         if connection.get_execution_options().get("weighbridge_writes"):
-            # What is not yet committed may never be: it is looked at, and not kept.
+            # What is not yet committed may never be: it is looked at, and not kept. What is on disk was committed.
+            with self._refreshing:
+                if self._entry < 0:
+                    self._load(connection)
             extra = Index()
             for names, rows in _rows(connection, self._entry):
                 _add(extra, names, rows)
@@ -113,19 +116,18 @@ class Kept:
     def _work(self) -> None:
         try:
             with self._refreshing:
-                size = len(self.index)
+                seen = self.index.as_it_is()
                 about: dict[str, str | int] = {"entry": self._entry, "head": self._head}
-                saving = self.where if size - self._saved > max(LEAST_SAVED, self._saved // 8) else None
-                if saving is not None:
-                    saving.parent.mkdir(parents=True, exist_ok=True)
-                    self.index.save(saving, about)
-                    self._saved = size
-            if self.index.is_behind:
-                self.index.make_tables()
+            if self.where is not None and len(seen) - self._saved > max(LEAST_SAVED, self._saved // 8):
+                self.where.parent.mkdir(parents=True, exist_ok=True)
+                seen.save(self.where, about)
+                self._saved = len(seen)
         except OSError as error:
             # Without the file the next start takes longer, and nothing else.
             _LOG.warning("the lineage index could not be saved: %s", error.strerror or type(error).__name__)
         finally:
+            if self.index.is_behind:
+                self.index.make_tables()
             self._working.release()
 
 

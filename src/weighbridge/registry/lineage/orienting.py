@@ -16,6 +16,7 @@ from weighbridge.registry.lineage.naming import SPARSER, is_coarse, merged_from,
 from weighbridge.registry.lineage.traits import Traits
 
 MOST_BETWEEN = 16  # models that one may be looked for between
+MOST_NEAREST = 60  # models of which each may be the nearest to another
 
 
 class Direction(StrEnum):
@@ -33,7 +34,7 @@ class Because(StrEnum):
     DECLARED = "it says so"
     BETWEEN = "a merge: its tensors lie between two models here"
     STORED = "one is stored more coarsely, or has been pruned"
-    DATES = "published here first: a hint, no proof"
+    DATES = "the parent was published here first: a hint, no proof"
     NOTHING = "nothing tells"
 
 
@@ -65,7 +66,7 @@ def edges_among(nodes: Sequence[Node]) -> tuple[Edge, ...]:
         lambda child: [(one.root, Because.FILES) for one in nodes if one.files and one.files < child.files],
         lambda child: [(root, Because.DECLARED) for root in sorted(child.made_from)],
         lambda child: [(root, Because.BETWEEN) for root in _between(child, nodes)],
-        lambda child: _nearest_before(child, nodes),
+        lambda child: _nearest_before(child, nodes[: MOST_NEAREST + 1]),
     )
     has_parent: set[str] = set()
     for way in ways:

@@ -16,7 +16,7 @@ from weighbridge.registry.lineage.traits import Traits, unpack_traits
 from weighbridge.registry.tables import label_key, publications, revocations, weights
 from weighbridge.registry.tables.lineage import declared, marks, traits
 
-MOST = 200  # models that one question gives
+MOST = 100  # models that one question gives, the first by digest
 MOST_PUBLICATIONS = 10_000  # of all models that are asked about at once
 MOST_MARKS = 8  # different ones of one model: evaluators may disagree
 MOST_FILES = 500
@@ -147,7 +147,11 @@ def _one_traits(envelopes: Sequence[str]) -> Select[Any]:
 
 
 def _roots(connection: Connection, asked: Select[Any]) -> list[str]:
-    return [root for root in connection.execute(asked.distinct().limit(MOST)).scalars() if root is not None]
+    return [
+        root
+        for root in connection.execute(asked.distinct().order_by(publications.c.root).limit(MOST)).scalars()
+        if root
+    ]
 
 
 def _distinct(found: Iterable[Mark]) -> tuple[Mark, ...]:

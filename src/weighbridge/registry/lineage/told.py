@@ -74,6 +74,7 @@ class LineageTold(Record):
     at: datetime
     compared: int | Lack
     left_out: int
+    is_cut: bool
     signer_known: bool
     declared: tuple[DeclaredTold, ...]
     kin: tuple[KinTold, ...]
@@ -90,6 +91,7 @@ def tell(found: Lineage) -> LineageTold:
         at=found.at,
         compared=_or_lack(found.measured),
         left_out=found.left_out,
+        is_cut=found.is_cut,
         signer_known=found.signer_known,
         declared=tuple(
             DeclaredTold(name=each.name, standing=each.standing, reason=each.reason, digest=each.digest)
