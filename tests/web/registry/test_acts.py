@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 from starlette.testclient import TestClient
 
-from tests.registry.databases import put
+from tests.dossier.statements import made
+from tests.registry.databases import Clock, put
 from tests.web.doors import signed_in
-from tests.web.registry.conftest import root
-from tests.web.registry.forms import PAGE, asked, publish_as
+from tests.web.registry.archives import API, TESTER
+from tests.web.registry.conftest import archive, root
+from tests.web.registry.forms import PAGE, asked, publish_as, weighed_as
 from weighbridge.dossier.statements.keys import KeyKind, PrivateKey, new_key
 from weighbridge.protocol.vocabulary import Verdict
 from weighbridge.registry.accounts.roles import Role
 from weighbridge.registry.asked import Published
 from weighbridge.registry.audit import verify_audit
+from weighbridge.registry.publishing import trust
 from weighbridge.registry.store import Store
-from weighbridge.registry.upload import Upload
+from weighbridge.registry.upload import Upload, read_folder
 
 MAINTAINER, RESEARCHER, VISITOR = (signed_in(each) for each in (Role.MAINTAINER, Role.RESEARCHER, Role.VISITOR))
 
@@ -47,6 +51,24 @@ def test_an_author_answers_under_their_own_name_and_closes_nothing(
         assert verify_audit(connection).entries == 4  # begun, trusted, published, answered
     statuses = [client.post(f"{path}/answer", data={"text": f"{at}"}, headers=VISITOR).status_code for at in range(10)]
     assert statuses == [303] * 9 + [409]
+
+
+def test_an_author_who_weighs_again_closes_nothing_of_an_evaluators(
+    client: TestClient, store: Store, clock: Clock, trusted: None, key: PrivateKey, tmp_path: Path
+) -> None:
+    """A rosier dossier in the same folder, whose statement says that it takes the place of the adverse one: it stands beside it."""
+    bad = publish_as(store, tmp_path / "same", key, Verdict.MATERIAL_INCREASE)
+    author = made.ed25519_key()
+    trust(store, author.public, name="The Author", by="test")
+    clock.now += timedelta(minutes=1)
+    made.write(tmp_path / "same", weighed_as(Verdict.NO_MATERIAL_INCREASE))
+    made.sign(tmp_path / "same", author, clock.now)
+    sent = client.post(API, content=archive(read_folder(tmp_path / "same")), headers=TESTER)
+    assert sent.status_code == 201 and sent.json()["signer_known"], sent.text
+    said = client.get(f"/api/v1/notices/{bad.subject.removeprefix('sha256:')}").json()
+    assert said["answer"] == "not met"
+    by_evaluator = [each for each in said["entries"] if each["publication"] == bad.publication]
+    assert [each["stands"] for each in by_evaluator] == ["current"] and len(said["entries"]) == 2
 
 
 def test_a_maintainer_revokes_once_with_a_reason_that_everybody_sees(
