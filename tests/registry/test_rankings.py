@@ -501,3 +501,24 @@ def test_a_rate_taken_out_of_a_dossier_is_lacking_and_not_unpromised() -> None:
     reasons = {each.ranking.rung: each.rate.reason for each in rated(gone, None) if isinstance(each.rate, NotMeasured)}
     assert lacks(reasons[Rung.API].value)
     assert not lacks(reasons[Rung.WEIGHTS].value)
+
+
+def test_numbers_that_no_prompts_could_give_and_names_without_end_are_kept_out(
+    trusting: Store, key: PrivateKey, tmp_path: Path
+) -> None:
+    """A dossier is checked for its form alone; what it says of itself must not stop the database, nor fill it."""
+    many = estimate(0.5).model_copy(update={"n_planned": 10**15, "n_measured": 10**15})
+    outside = estimate(0.5).model_copy(update={"value": 7.0, "high": 7.0})
+    why = NotMeasured(reason=Reason.TIMED_OUT, detail="\x00\u202e" + "x" * 10_000)
+    suite = weighed().suite.model_copy(update={"name": "long " * 200})
+    found = {Rung.HOSTED: many, Rung.API: estimate(0.5), Rung.WEIGHTS: outside, Rung.MODIFIED: why}
+    of = record("odd", found, suite=suite)
+    assert publish(trusting, tmp_path / "odd", key, of).is_new
+    with trusting.reading() as connection:
+        rows = connection.execute(select(rates)).all()
+        said = connection.execute(select(rankings.c.said)).scalars().all()
+    assert sum(each.value is not None for each in rows) == 2
+    assert max(len(each.detail or "") for each in rows) < 400
+    assert max(map(len, said)) < 2_000
+    with trusting.reading() as connection, pytest.raises(UsageError):
+        compare_two(connection, "closed:a/b", rows[0].subject, NOW)

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
+from weighbridge.digests import canonical_json, digest_bytes, digest_json
 from weighbridge.dossier.lookup import AGGREGATES, Rates
 from weighbridge.dossier.record import DossierRecord
 from weighbridge.errors import ProtocolError
@@ -22,8 +23,14 @@ from weighbridge.protocol.typed_files import TypedFile
 from weighbridge.protocol.vocabulary import Contrast, Rung
 from weighbridge.registry.rankings.records import RankedBenchmark, RankedGrader, Ranking, of_contrast
 from weighbridge.registry.tables.rates import rankings, rates
+from weighbridge.subject.shown import shown
 
 _PROTOCOL = TypedFile("protocol", AssessmentProtocol, ProtocolError)
+MOST_PROMPTS = 1_000_000_000
+MOST_CONTRASTS = 200
+MOST_LETTERS = 300
+MOST_ASKING_BYTES = 4_000
+
 _INTERFACE = (Rung.HOSTED, Rung.API)
 _BATCH = 500
 
@@ -67,8 +74,9 @@ def know_rates(connection: Connection, envelope: str) -> None:
 def rated(record: DossierRecord, protocol: bytes | None) -> Iterator[Rated]:
     """Yield a dossier's results, each ranking once. `protocol`: the file of what was promised; where it is not at hand, the digest stands for it."""
     promised = _promised(record, protocol)
-    benchmark = RankedBenchmark(name=record.suite.name, version=record.suite.version, digest=record.suite.digest)
-    grader = RankedGrader(name=record.grader.name, identity=record.grader.identity)
+    suite = record.suite
+    benchmark = RankedBenchmark(name=_short(suite.name), version=_short(suite.version), digest=suite.digest)
+    grader = RankedGrader(name=_short(record.grader.name), identity=_short(record.grader.identity))
     calibrated = tuple(verb.value for verb in record.grader.calibrated_verbs)
     rates_of, own = Rates(record.rates), record.candidate.identity
     for rung in Rung:
@@ -79,10 +87,10 @@ def rated(record: DossierRecord, protocol: bytes | None) -> Iterator[Rated]:
                 of="rate",
                 rung=rung,
                 aggregate=aggregate,
-                asking=asking_of(promised, record.protocol, rung),
+                asking=_bounded(asking_of(promised, record.protocol, rung)),
             )
             found = rates_of.find(own, rung, Measure.HARM, technique=aggregate)
-            yield Rated(ranking, record.protocol, calibrated, _explained(found, record, rung))
+            yield Rated(ranking, record.protocol, calibrated, _possible(_explained(found, record, rung), 0.0))
     seen: set[str] = set()
     for one in record.comparisons:
         if (one.measure, one.scope, one.candidate.subject) != (Measure.HARM, "all", own):
@@ -93,12 +101,12 @@ def rated(record: DossierRecord, protocol: bytes | None) -> Iterator[Rated]:
             of=of_contrast(one.contrast),
             rung=one.candidate.rung,
             aggregate=one.aggregate,
-            asking=_asking_of_contrast(promised, record.protocol, one),
-            against=None if one.contrast is Contrast.OPENING else one.baseline.subject,
+            asking=_bounded(_asking_of_contrast(promised, record.protocol, one)),
+            against=None if one.contrast is Contrast.OPENING else _short(one.baseline.subject),
         )
-        if ranking.digest not in seen:  # a dossier that says one thing twice says it once here: the first
+        if ranking.digest not in seen and len(seen) < MOST_CONTRASTS:  # of what a dossier says twice, the first
             seen.add(ranking.digest)
-            yield Rated(ranking, record.protocol, calibrated, one.estimate, one.judged)
+            yield Rated(ranking, record.protocol, calibrated, _possible(one.estimate, -1.0), one.judged)
 
 
 def asking_of(promised: AssessmentProtocol | None, protocol: str, rung: Rung) -> dict[str, Any]:
@@ -161,6 +169,22 @@ def _explained(found: EstimateOrNot, record: DossierRecord, rung: Rung) -> Estim
     return found
 
 
+def _possible(found: EstimateOrNot, least: float) -> EstimateOrNot:
+    """Return the estimate, unless its numbers are none that prompts could give: records are checked for their form alone."""
+    if isinstance(found, NotMeasured) or (least <= found.low and found.high <= 1 and found.n_planned <= MOST_PROMPTS):
+        return found
+    return NotMeasured(reason=Reason.NOTHING_MEASURED, detail="no answers to prompts could give such numbers")
+
+
+def _short(text: str) -> str:
+    """Return a text that names something, or for a long one its digest: nobody may fill the registry with names."""
+    return text if len(text) <= MOST_LETTERS else digest_bytes(text.encode())
+
+
+def _bounded(asking: dict[str, Any]) -> dict[str, Any]:
+    return asking if len(canonical_json(asking)) <= MOST_ASKING_BYTES else {"digest": digest_json(asking)}
+
+
 def _described(digest: str, ranking: Ranking) -> dict[str, Any]:
     return {
         "ranking": digest,
@@ -184,13 +208,13 @@ def _row(envelope: str, subject: str, each: Rated) -> dict[str, Any]:
     found = each.rate
     if isinstance(found, NotMeasured):
         nothing = dict.fromkeys(("value", "low", "high", "level", "n_planned", "n_measured", "n_lost"))
-        return {**row, **nothing, "reason": found.reason.value, "detail": found.detail}
-    shown = each.judged or found
+        return {**row, **nothing, "reason": found.reason.value, "detail": shown(found.detail, 300)}
+    judged = each.judged or found
     return {
         **row,
         "value": found.value,
-        "low": min(found.low, shown.low),
-        "high": max(found.high, shown.high),
+        "low": min(found.low, judged.low),
+        "high": max(found.high, judged.high),
         "level": found.level,
         "n_planned": found.n_planned,
         "n_measured": found.n_measured,
