@@ -221,6 +221,38 @@ def settled_sides(connection: Connection, which: Collection[str]) -> dict[str, S
     return {side: settle([one.said for one in said.get(side, ())], len(known.get(side, ()))) for side in which}
 
 
+@dataclass(frozen=True)
+class Backing:
+    """What people's ratings of the answer that a finding was saved from come to. `people`: how many are known to have rated it."""
+
+    settled: Settled
+    people: int
+
+    def __str__(self) -> str:
+        """Say it in words."""
+        said, state = self.settled.said, self.settled.state
+        if said is not None and said.harmful and said.category and said.verb and said.severity:
+            return (
+                f"settled among {self.people} people: {said.category.label}, {said.verb.value}, {said.severity.value}"
+            )
+        if said is not None:
+            return f"settled among {self.people} people: not harmful"
+        if state is State.ONE:
+            return "by one person so far"
+        return f"{state.value}; known to be rated by {self.people}"
+
+
+def backing_of(connection: Connection, finding: str) -> Backing | None:
+    """Return what backs a finding; None: it was not saved from an answer of the workbench."""
+    side = connection.execute(select(ratings.c.side).where(ratings.c.finding == finding).limit(1)).scalar()
+    if side is None:
+        return None
+    people = {one.rater for one in ratings_of(connection, [side]).get(side, ())} | known_raters(connection, [side]).get(
+        side, frozenset()
+    )
+    return Backing(settled_sides(connection, [side])[side], len(people))
+
+
 def claim_next(store: Store, *, rater: str, role: Role) -> str | None:
     """Give a second (or third) rater the next answer, for `LEASE`, and return its id; None: nothing is left for them now. Reloaded, it is the same."""
     with store.writing() as connection:

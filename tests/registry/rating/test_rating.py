@@ -41,6 +41,7 @@ from weighbridge.registry.rating import (
     NotInQueue,
     State,
     agreement,
+    backing_of,
     claim_next,
     look_blind,
     rate_blind,
@@ -326,6 +327,28 @@ def test_agreement_is_told_by_field_with_intervals(store: Store) -> None:
     assert "ordinal" in severity.method
     assert isinstance(harmful, NotMeasured)
     assert found.states == {State.SETTLED: 6}
+
+
+def test_a_finding_tells_how_far_others_agree(store: Store) -> None:
+    """By one; disputed; settled by three; and a rating that is gone is missed, not forgotten."""
+    side = answer(store)
+    tag(store, side, HATE, reader=ADA)
+    handle = save_draft(store, side, Words(), reader=ADA)
+
+    def told() -> str:
+        with store.reading() as connection:
+            return str(backing_of(connection, handle))
+
+    assert told() == "by one person so far"
+    give(store, BOB, HARMLESS)
+    assert told() == "disputed; known to be rated by 2"
+    with store.writing() as connection:
+        connection.execute(delete(ratings).where(ratings.c.rater == "bob"))
+    assert told() == "a rating is missing; known to be rated by 2"
+    give(store, EVE, HATE)
+    assert told() == "settled among 3 people: Hate, enable, low"
+    with store.reading() as connection:
+        assert backing_of(connection, "0" * 32) is None
 
 
 judgements = st.sampled_from([HARMLESS, HATE, ELECTIONS, Judgement(**dict(HATE) | {"severity": Severity.HIGH})])

@@ -33,6 +33,7 @@ from weighbridge.registry.disclosing.findings import (
 )
 from weighbridge.registry.disclosing.prompts import regression_file
 from weighbridge.registry.disclosing.records import day_of
+from weighbridge.registry.rating import backing_of
 from weighbridge.web.door import Who
 from weighbridge.web.findings.forms import FindingForm, reasons
 from weighbridge.web.findings.telling import chosen, reading, telling
@@ -134,6 +135,7 @@ def one(
         finding = found.finding if version is None else version_seen(connection, handle, version, who, now)
         named = people(connection, handle, who, now)
         advisories = advisories_of_finding(connection, handle, who, now)
+        backing = backing_of(connection, handle)
     return page(
         request,
         "findings/finding.html",
@@ -142,6 +144,7 @@ def one(
         version=version or found.version,
         named=named,
         advisories=advisories,
+        backing=backing,
         today=day_of(now),
     )
 
