@@ -198,6 +198,19 @@ def test_what_is_no_challenge_of_ours_is_refused(text: str | None) -> None:
         unsealed(b"key", text, "sign in", Clock().now)
 
 
+def test_what_is_begun_for_somebody_who_is_disabled_meanwhile_does_not_hold(store: Store, clock: Clock) -> None:
+    """Even when a row of theirs is there: each request looks at the user."""
+    with store.writing() as connection:
+        add_user(connection, clock.now, "ada", Role.TESTER, by="test")
+        disable(connection, clock.now, "ada", by="test")
+        session = begin_session(connection, clock.now, "ada", how="passkey", lasts=HOURS)
+        token = make_token(
+            connection, clock.now, "ada", name="CI", role=Role.TESTER, lasts=timedelta(days=1), by="test"
+        )
+        assert find_session(connection, session, clock.now, lasts=HOURS, idles=HOURS) is None
+        assert find_token(connection, token, clock.now) is None
+
+
 def test_a_backup_brings_everybody_back_until_the_operator_ends_it(
     store: Store, url: str, clock: Clock, tmp_path: Path
 ) -> None:
