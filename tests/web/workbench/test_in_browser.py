@@ -57,6 +57,7 @@ def begin(page: Page, *, blind: bool = False) -> None:
     if blind:
         page.get_by_label("Blind").check()
     page.get_by_role("button", name="Begin").click()
+    page.wait_for_selector("html.scripted")  # before that Enter begins a new line
 
 
 def say(page: Page, text: str) -> None:

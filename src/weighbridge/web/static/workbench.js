@@ -47,11 +47,12 @@
     const text = answer.querySelector("[data-text]");
     const count = answer.querySelector("[data-count]");
     const state = answer.querySelector("[data-state]");
+    const node = text.firstChild ?? text.appendChild(document.createTextNode(""));
     let letters = Number(answer.dataset.letters);
     const source = new EventSource(`/workbench/sides/${answer.dataset.side}/events?after=${letters}`);
     const done = () => { source.close(); lines -= 1; next(); };
     source.addEventListener("text", (event) => {
-      text.append(JSON.parse(event.data).text);
+      node.appendData(JSON.parse(event.data).text);
       letters = Number(event.lastEventId);
       answer.dataset.letters = String(letters);
       count.textContent = counted.format(letters);
