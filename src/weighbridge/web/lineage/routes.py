@@ -69,7 +69,7 @@ def lineage_json(site: Here, hex64: Hex64) -> LineageTold:
 @router.get(
     "/api/v1/lineage",
     tags=["lineage"],
-    responses=documented(400, 422, 429, 503),
+    responses=documented(400, 404, 422, 429, 503),
     dependencies=[Depends(limited("lineage like", _LIKE_PER_MINUTE))],
 )
 def lineage_like(
