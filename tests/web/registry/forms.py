@@ -22,12 +22,9 @@ NOBODY = "ab" * 32
 FORMS = ("", "/card", "/badge.svg", "/notice.json")
 
 HOSTILE = (
-    "<script>alert(1)</script>",
-    '"><img src=x onerror=alert(1)>',
-    "</title></style></textarea><svg onload=alert(1)>",
-    "\u202egnp.exe \u2066\u2028 \x1b[31m\x07",
-    "{{ 'a' ~ 'b' * 3 }}{% raw %}",
-    "javascript:alert(1)//",
+    "</title></style></textarea><script>alert(1)</script><svg onload=alert(1)>",
+    '"><img src=x onerror=alert(1)> javascript:alert(1)//',
+    "\u202egnp.exe \u2066\u2028 \x1b[31m\x07 {{ 'a' ~ 'b' * 3 }}{% raw %}",
 )
 
 

