@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -283,6 +284,16 @@ def test_what_one_has_nobody_else_is_given_until_the_time_is_up(store: Store, cl
     taken = claim_next(store, rater="joe", role=Role.TESTER)
     assert taken in sides
     rate_blind(store, taken or "", HATE, rater="bob" if taken == mine else "eve", role=Role.TESTER)  # late, and kept
+
+
+def test_people_who_come_at_once_are_given_different_answers(store: Store) -> None:
+    """Six people, six answers."""
+    for _ in range(6):
+        tag(store, answer(store), HATE, reader=ADA)
+    with ThreadPoolExecutor(6) as threads:
+        found = list(threads.map(lambda n: claim_next(store, rater=f"rater {n}", role=Role.TESTER), range(6)))
+    assert len(set(found)) == 6
+    assert None not in found
 
 
 def test_answers_on_a_rung_are_for_those_who_may_ask_on_it(store: Store) -> None:
