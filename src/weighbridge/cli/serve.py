@@ -103,6 +103,7 @@ def command(
         )
     import uvicorn
 
+    from weighbridge.dossier.statements.keys import PASSWORD_VARIABLE, read_private_key
     from weighbridge.registry.accounts.links import first_link
     from weighbridge.registry.store import open_store
     from weighbridge.web.accounts.door import AccountsDoor
@@ -110,6 +111,8 @@ def command(
     from weighbridge.web.settings import Settings
     from weighbridge.web.site import Site
 
+    if key is not None:  # what cannot sign is told now, and not to whoever asks first
+        read_private_key(key, lambda: os.environ.get(PASSWORD_VARIABLE))
     with _listening(host, port) as listener:
         port = listener.getsockname()[1]
         origin = origin or f"http://localhost:{port}"
