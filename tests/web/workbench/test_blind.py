@@ -126,7 +126,11 @@ def test_answers_of_a_blind_conversation_come_in_steps_of_time_not_in_the_server
 
 texts = st.none() | st.text(max_size=12)
 sides = st.builds(
-    dict, subject=texts, technique=texts, problem=st.just("x") | st.text(min_size=1, max_size=9), advice=texts
+    dict,
+    subject=texts | st.just("sha256:" + "0" * 64),
+    technique=texts,
+    problem=st.just("x") | st.text(min_size=1, max_size=9),
+    advice=texts,
 )
 
 

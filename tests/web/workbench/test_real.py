@@ -26,6 +26,7 @@ def test_two_real_models_answer_side_by_side_on_every_rung_that_there_is(store: 
             assert all(side.text.strip() for side in turn.sides)
             subjects = {side.letter: side.subject or "" for side in turn.sides}
             assert subjects["A"].startswith("sha256:") and subjects["A"] != subjects["B"]
+        assert f'href="/weights/{subjects["A"].removeprefix("sha256:")}"' in chat.page(conversation)
         text = chat.events(turn.sides[0].id)
         assert text[-1][2]["state"] == "not measured"
         assert chat.get("/workbench").text.count("ready") == 2

@@ -12,7 +12,7 @@ import secrets
 import threading
 import time
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -155,7 +155,8 @@ class Workbench:
         if live is None:
             return False
         live.tell(SideState.STOPPED, problem="stopped by whoever asked", advice="ask again")
-        asyncio.run_coroutine_threadsafe(self._leave([live]), self._loop).result(CLOSE_S)
+        with suppress(TimeoutError):  # the database is slow: it is stored when that is done
+            asyncio.run_coroutine_threadsafe(self._leave([live]), self._loop).result(CLOSE_S)
         return True
 
     def doing(self, conversation: Conversation) -> str:
@@ -271,7 +272,7 @@ class Workbench:
                     raise
                 await asyncio.sleep(min(error.retry_after_s or wait_s, MOST_WAIT_S))
             else:
-                if live.letters:
+                if live.after(0).strip():
                     live.tell(SideState.ANSWERED, finish=texts.finish)
                 else:
                     live.tell(SideState.NOT_MEASURED, finish=texts.finish, problem=_EMPTY, advice="ask in other words")

@@ -25,7 +25,7 @@ TECHNIQUES = {
 class Sample:
     """One answer as it is shown. `letters`: how long it is; `shown`: how much of it stands in `text`, before what is invisible was written out.
 
-    `technique` and `subject` are None where they are not to be told. `earlier`: attempts that ended without an answer.
+    `technique` and `weights` (a digest) are None where they are not to be told, or there is none. `earlier`: attempts that ended without an answer.
     """
 
     id: str
@@ -40,7 +40,7 @@ class Sample:
     advice: str | None
     at_limit: bool
     technique: str | None
-    subject: str | None
+    weights: str | None
     can_be_asked_again: bool
     earlier: tuple[Sample, ...] = ()
 
@@ -53,6 +53,11 @@ class Pane:
     name: str | None
     role: str | None
     samples: tuple[Sample, ...]
+
+    @property
+    def weights(self) -> str | None:
+        """The digest of the weights that answered, where it may be told and there is one."""
+        return next((sample.weights for sample in self.samples if sample.weights), None)
 
 
 @dataclass(frozen=True)
@@ -145,7 +150,7 @@ def _sample(conversation: Conversation, side: Side, earlier: Sequence[Side], mos
         advice=None if advice is None else _whole(advice),
         at_limit=side.finish == "length",
         technique=None if hidden else side.technique,
-        subject=None if hidden else side.subject,
+        weights=None if hidden or not (side.subject or "").startswith("sha256:") else side.subject,
         can_be_asked_again=side.can_be_asked_again,
         earlier=tuple(_sample(conversation, each, ()) for each in earlier),
     )
