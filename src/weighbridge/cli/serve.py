@@ -17,6 +17,7 @@ from weighbridge.cli.saying import say
 from weighbridge.errors import EngineError, MissingExtra, UsageError
 from weighbridge.subject.shown import shown
 
+_NEEDED = ("fastapi", "uvicorn", "multipart", "webauthn", "limits", "joserfc")
 _OIDC_SECRET = "WEIGHBRIDGE_OIDC_CLIENT_SECRET"  # noqa: S105  the name of a variable, no secret
 
 
@@ -89,14 +90,15 @@ def command(
 ) -> int:
     """Serve the registry and the workbench: notices, rankings, lineage, findings and advisories, and chat with two models.
 
-    The first start prints a one-time link that makes you its maintainer. Ctrl-C ends it; nothing is lost. Exit codes: 0 ended, 2 usage,
-    4 the database fails.
+    The first start prints a one-time link that makes you its maintainer. Ctrl-C ends it; nothing is lost. Exit codes: 130 ended by Ctrl-C,
+    2 usage, 4 the port is taken or the database fails.
     """
     from weighbridge.registry.problems import need_extra
 
     need_extra()
-    if find_spec("fastapi") is None or find_spec("uvicorn") is None:
-        raise MissingExtra("serve", "the service needs FastAPI and uvicorn")
+    lacking = [each for each in _NEEDED if find_spec(each) is None]
+    if lacking:
+        raise MissingExtra("serve", f"the service needs {', '.join(lacking)}")
     if (oidc_issuer is None) != (oidc_client_id is None):
         raise UsageError(
             "OpenID Connect needs both", where="--oidc-issuer", do="give --oidc-issuer and --oidc-client-id"
