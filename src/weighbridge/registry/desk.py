@@ -1,8 +1,9 @@
 """Notices for many who ask at once, on an event loop that never waits for the database.
 
-    asker -> queue -> one of few threads, which takes all that have come and asks the database once -> the askers
+    asker -> queue -> a thread, which takes all that have come and asks the database once -> the askers
 
-A thread keeps its connection while there is work. Who asks waits for a bounded time, however the database hangs; when it was away and is back, the
+While one thread asks, those who come gather, and are the next to be asked for together; when it takes long, another thread begins beside it. A thread
+keeps its connection while there is work. Who asks waits for a bounded time, however the database hangs; when it was away and is back, the
 first question finds the old connection dead and goes to a new one.
 """
 
@@ -21,7 +22,8 @@ from weighbridge.registry.problems import RegistryError
 from weighbridge.registry.quick import Notices, Rendered
 from weighbridge.registry.store import Store
 
-THREADS = 2
+THREADS = 4
+PATIENCE_S = 0.05  # after which another thread begins
 MOST_AT_ONCE = 32
 MOST_WAITING = 2_000
 WITHIN_S = 5.0
@@ -55,7 +57,8 @@ class Desk:
         self._is_called = False
         self._waiting: deque[_Asker] = deque()
         self._timer: asyncio.TimerHandle | None = None
-        self._out = 0
+        self._out, self._most_out, self._last_out = 0, 1, 0.0
+        self._patience: asyncio.TimerHandle | None = None
         self._work: SimpleQueue[list[_Asker]] = SimpleQueue()
         self._threads = 0
         self._counting = threading.Lock()  # of threads
@@ -75,20 +78,35 @@ class Desk:
         if self._timer is None:
             self._timer = loop.call_at(asker.until, self._late)
         self._come.append(asker)
-        if not self._is_called and self._out < THREADS:
+        if self._out >= self._most_out:
+            if self._patience is None:
+                self._patience = loop.call_later(PATIENCE_S, self._wait_no_more, loop)
+        elif not self._is_called:
             self._is_called = True
             loop.call_soon(self._hand_out)  # once the others who are here already have asked
         return await asker.answer
 
+    def _wait_no_more(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let one more thread begin when what is out has been out for long."""
+        self._patience = None
+        if not self._come:
+            return
+        if loop.time() - self._last_out >= PATIENCE_S:
+            self._most_out = min(self._most_out + 1, THREADS)
+            self._hand_out()
+        if self._come:
+            self._patience = loop.call_later(PATIENCE_S, self._wait_no_more, loop)
+
     def _hand_out(self) -> None:
         """Give those who have come to a thread; while all are at work, those who come gather."""
         self._is_called = False
-        while self._come and self._out < THREADS:
+        while self._come and self._out < self._most_out:
             batch = [each for each in self._come[:MOST_AT_ONCE] if not each.answer.done()]
             del self._come[:MOST_AT_ONCE]
             if not batch:
                 continue
             self._out += 1
+            self._last_out = batch[0].loop.time()
             self._work.put(batch)
             with self._counting:
                 if self._threads < self._out:
@@ -152,6 +170,8 @@ class Desk:
 
         def settle() -> None:
             self._out -= 1
+            if self._out == 0:
+                self._most_out = 1
             for number, asker in enumerate(askers):
                 if asker.answer.done():  # gone, or told that it takes too long
                     continue
