@@ -164,7 +164,7 @@ def ask_regression(
     done = {
         one.prompt
         for one in asked_of(connection, now, found)
-        if one.model == model.reference and (one.side.text or one.side.state.is_open)
+        if one.model == model.reference and (one.side.text.strip() or one.side.state.is_open)
     }
     prompt = next((one for one in found.prompts if one.id not in done), None)
     if prompt is None:
@@ -205,7 +205,7 @@ def asked_of(connection: Connection, now: datetime, found: Regression) -> list[A
         outcome, because = fails([one.said for one in own], known[0], grades, known[1])
         if side.state.is_open:
             outcome, because = Outcome.NO_ANSWER, "yet: it is being asked"
-        elif not side.text:
+        elif not side.text.strip():
             outcome, because = Outcome.NO_ANSWER, side.problem or side.state.value
         answers.append(
             Asked(row.prompt, row.model, row.conversation, row.by, row.at, side, tuple(own), grades, outcome, because)
@@ -261,7 +261,7 @@ def answer_of(connection: Connection, now: datetime, name: str, side: str, reade
     """Return an answer of a regression that is whole, to somebody who may see it. Raises `NoSuchRegression`."""
     found = find_regression(connection, now, name, reader)
     for one in asked_of(connection, now, found):
-        if one.side.id == side and one.side.text and not one.side.state.is_open and may_see(found, reader):
+        if one.side.id == side and one.side.text.strip() and not one.side.state.is_open and may_see(found, reader):
             return found, one
     raise NoSuchRegression
 

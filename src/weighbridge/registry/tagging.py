@@ -82,7 +82,7 @@ def tag(store: Store, side: str, said: Judgement, *, reader: Reader) -> None:
         _, _, found = find_side(connection, now, side, name=reader.name or "", role=reader.role)
         if found.state.is_open:
             raise UsageError("the answer is still being written", where="the tag", do="wait for its end, or stop it")
-        if not found.text:
+        if not found.text.strip():
             raise UsageError("there is no answer", where="the tag", do="ask again; only what was answered is tagged")
         rate(connection, now, side, said, rater=reader.name or "")
 

@@ -217,7 +217,7 @@ def test_only_what_was_answered_is_tagged_by_whoever_may_read_it(store: Store) -
     side = turn.sides[0].id
     with pytest.raises(UsageError, match="still being written"):
         tag(store, side, HATE, reader=ADA)
-    end(store, turn, "")
+    end(store, turn, " \n")
     with pytest.raises(UsageError, match="no answer"):
         tag(store, side, HATE, reader=ADA)
     other = answer(store)
