@@ -238,9 +238,7 @@ def _supersede(connection: Connection, found: Admitted) -> None:
 
 
 def _told(publication: str, subject: str, signer: str, signer_known: bool, *, is_new: bool) -> Published:
-    return Published(
-        publication=publication, subject=subject, signer=signer, signer_known=signer_known, new=is_new
-    )
+    return Published(publication=publication, subject=subject, signer=signer, signer_known=signer_known, new=is_new)
 
 
 def _subject(connection: Connection, publication: str) -> str:
