@@ -32,7 +32,7 @@ def home(request: Request, site: Here) -> Response:
     """Return the first page."""
     with site.store.reading() as connection:
         found = newest(connection, site.clock())
-        count = _count(connection, site)
+        count = max(_count(connection, site), len(found))  # what was counted may be half a minute old
         names = {each.keyid: each.name for each in signers_of(connection)}
     return page(request, "registry/home.html", newest=found, count=count, names=names, signer_of=signer_of)
 
