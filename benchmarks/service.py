@@ -30,6 +30,7 @@ import io
 import json
 import os
 import random
+import socket
 import statistics
 import subprocess
 import tempfile
@@ -61,7 +62,15 @@ from weighbridge.registry.tables import publications
 TARGET = 0.5
 CONNECTIONS = 16
 SERVER_CORE, CLIENT_CORE = 0, 1
-BARE_PORT, PORT = 8101, 8102
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+BARE_PORT, PORT = free_port(), free_port()
 
 _BARE = """
 import sys

@@ -82,7 +82,11 @@ def plant(
     row = {
         **dict.fromkeys(("envelope", "statement", "dossier"), envelope),
         **dict.fromkeys(("weighed_at", "made_at", "valid_until", "published_at"), now),
-        "root": root, "label": subject.label, "label_key": label_key(subject.label), "signer": "s", "facts": "{}",
+        "root": root,
+        "label": subject.label,
+        "label_key": label_key(subject.label),
+        "signer": "s",
+        "facts": "{}",
     }
     with store.writing() as connection:
         connection.execute(insert(publications).values(signer_known=True, **row))

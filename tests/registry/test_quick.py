@@ -120,3 +120,12 @@ def test_the_short_way_gives_the_bytes_of_the_long_one(
                 with store.driver() as driver:
                     assert [each.at(at) for each in notices.several(driver, ASKED, at)] == expected
             assert notice_json(store, ASKED[0], at) == expected[0]
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])  # PostgreSQL's plan depends on how many rows there are
+def test_the_one_question_goes_through_indexes(store: Store, kind: str) -> None:
+    """SQLite's plan of it has no scan of a table; it is asked of each digest."""
+    with store.driver() as driver:
+        for question in (quick._SQLITE, quick._KNOWN_IN_SQLITE):
+            plan = [row[3] for row in driver.fetch("EXPLAIN QUERY PLAN " + question, (ROOTS[0],))]
+            assert plan and not [step for step in plan if step.startswith("SCAN") and "CONSTANT" not in step], plan
