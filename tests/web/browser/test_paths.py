@@ -49,6 +49,7 @@ class Journey:
         """Take a picture for the documents, once."""
         folder = os.environ.get("WEIGHBRIDGE_SCREENSHOTS")
         if folder and self.kind == "sqlite":
+            self.page.evaluate("window.scrollTo(0, 0)")
             self.page.screenshot(path=Path(folder) / f"{name}.png", full_page=full)
 
     def fits(self) -> None:
@@ -171,7 +172,7 @@ def test_the_notice_says_what_is_known_of_exactly_these_weights(journey: Journey
     page.wait_for_url(f"**/weights/{DIGEST}")
     expect(page.get_by_role("heading", level=1)).to_have_text("Model of the tests")
     expect(page.locator("main")).to_contain_text("these exact weights")
-    journey.picture("notice")
+    journey.picture("notice", full=True)
     journey.fits()
 
 
