@@ -313,3 +313,13 @@ def test_the_migration_gives_publications_that_are_there_what_publishing_gives(h
         step._fill(connection)
         after = [sorted(map(repr, connection.execute(select(table)))) for table in tables]
     assert after == before and all(before)
+
+
+def test_a_model_that_nobody_can_be_compared_with_is_not_measured_and_not_without_kin(house: House) -> None:
+    alone = house.put("alone", PARENT)
+    with house.store.reading() as connection:
+        found = lineage_of(connection, alone.subject, house.clock.now)
+    assert found.measured == NotMeasured("no other model here has a fingerprint to compare with")
+    house.put("stranger", STRANGER)
+    with house.store.reading() as connection:
+        assert lineage_of(connection, alone.subject, house.clock.now).measured == 1

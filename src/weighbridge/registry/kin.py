@@ -192,6 +192,12 @@ def _near(connection: Connection, asked: Model, *, is_in: bool) -> tuple[list[st
             searched = kept(connection).search(connection, mark, MOST_NEAR)
             near |= dict.fromkeys("sha256:" + one.name for one in searched.near)
             measured, left_out = max(0, searched.compared - is_in), searched.left_out
+    if measured == 0:  # nobody to compare with is no search that found nobody
+        measured = NotMeasured(
+            "no other model here has a fingerprint to compare with"
+            if not left_out
+            else "there was no room for the others"
+        )
     return list(near), measured, left_out
 
 
