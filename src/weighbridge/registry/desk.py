@@ -141,7 +141,7 @@ class Desk:
         """Answer those and all who come after them. Return whom to go on with after a failure, nobody when there is nothing left to do."""
         is_used = False
         try:
-            with self._store.driver() as driver:
+            with self._store.driver() as driver, driver.plans_kept():
                 while askers:
                     at = self._clock()
                     found = self._notices.several(driver, [each.digest for each in askers], at)

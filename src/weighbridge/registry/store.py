@@ -111,6 +111,15 @@ class Driver:
         self._connection.execute("COMMIT")
 
     @contextmanager
+    def plans_kept(self) -> Iterator[None]:
+        """Let PostgreSQL plan what is asked again and again once: to plan a look-up takes it longer than to answer it."""
+        if self.is_postgresql:
+            self._connection.execute("SET plan_cache_mode = force_generic_plan")
+        yield
+        if self.is_postgresql:
+            self._connection.execute("RESET plan_cache_mode")
+
+    @contextmanager
     def alone(self) -> Iterator[Driver]:
         """Let psycopg begin no transaction by itself, as sqlite3 here never does: it would cost two more trips."""
         if self.is_postgresql:
