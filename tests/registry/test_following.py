@@ -34,7 +34,13 @@ from weighbridge.errors import UsageError
 from weighbridge.findings.advisory import Advisory
 from weighbridge.registry.backup import back_up, restore
 from weighbridge.registry.disclosing import outbox
-from weighbridge.registry.disclosing.addresses import AddressRefused, PublicResolver, checked_url, is_allowed
+from weighbridge.registry.disclosing.addresses import (
+    AddressRefused,
+    PublicResolver,
+    checked_url,
+    is_allowed,
+    refuse_literal,
+)
 from weighbridge.registry.disclosing.advisories import advisory_from, advisory_seen, save_advisory
 from weighbridge.registry.disclosing.delivery import deliver_due, signed_headers
 from weighbridge.registry.disclosing.findings import make_public, save_finding
@@ -382,3 +388,12 @@ def test_a_backup_keeps_followers_and_what_waits_for_them(store: Store, tmp_path
             assert advisory_seen(connection, made.id, NOBODY, NOW).version == 1
     (first, _), (second, _) = receiver.got
     assert first["webhook-id"] == second["webhook-id"] and first["webhook-signature"] == second["webhook-signature"]
+
+
+@pytest.mark.parametrize("host", ["127.1", "2130706433", "10.1", "0", "127.0.0.1."])
+def test_an_address_in_a_short_form_is_no_name_that_is_looked_up(host: str) -> None:
+    """The client takes digits and dots for an address and asks no resolver, so the rule must hold before."""
+    with pytest.raises(UsageError):
+        checked_url(f"https://{host}/hook", allows_loopback=False)
+    with pytest.raises(AddressRefused):
+        refuse_literal(f"https://{host}/hook", allows_loopback=False)

@@ -18,6 +18,7 @@ from weighbridge.errors import UsageError
 
 MAX_URL = 500
 _URL = re.compile(r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?)(:[0-9]{1,5})?(/[!-~]*)?")
+_SHORT = re.compile(r"[0-9.]+")
 _NAT64 = IPv6Network("64:ff9b::/96")
 _DO = "give an https address that anybody can reach, without a name or password in it"
 
@@ -45,6 +46,7 @@ def checked_url(url: str, *, allows_loopback: bool) -> str:
         port = 0
     if port == 0:
         raise UsageError("the port is none", where="url", do=_DO)
+    _refuse_short(host)
     literal = _literal(host)
     on_loopback = host == "localhost" or (literal is not None and literal.is_loopback)
     if literal is not None and not is_allowed(literal, allows_loopback=allows_loopback):
@@ -56,9 +58,20 @@ def checked_url(url: str, *, allows_loopback: bool) -> str:
 
 def refuse_literal(url: str, *, allows_loopback: bool) -> None:
     """Raise `AddressRefused` when an URL names an address, and not a public one: no name is looked up for it."""
-    literal = _literal(urlsplit(url).hostname or "")
-    if literal is not None and not is_allowed(literal, allows_loopback=allows_loopback):
+    host = urlsplit(url).hostname or ""
+    literal = _literal(host)
+    if (
+        (literal is None and _SHORT.fullmatch(host))
+        or (literal is not None
+        and not is_allowed(literal, allows_loopback=allows_loopback))
+    ):
         raise AddressRefused
+
+
+def _refuse_short(host: str) -> None:
+    """Refuse `127.1` and `2130706433`: no address as it is written, but taken for one where it is connected to, and so looked up by nobody."""
+    if _SHORT.fullmatch(host) and _literal(host) is None:
+        raise UsageError("not a public address", where="url", do=_DO)
 
 
 def is_allowed(address: IPv4Address | IPv6Address, *, allows_loopback: bool) -> bool:
