@@ -23,6 +23,7 @@ from weighbridge.dossier.statements.keys import PrivateKey
 from weighbridge.probes.checkpoint.weights.fingerprint import Fingerprint
 from weighbridge.registry.asked import Published
 from weighbridge.registry.kin import Because, Direction, Kin, kin_of, lineage_of
+from weighbridge.registry.lineage import index as index_module
 from weighbridge.registry.lineage import kept as keeping
 from weighbridge.registry.lineage.declared import Standing
 from weighbridge.registry.lineage.index import Index
@@ -251,6 +252,10 @@ def test_the_index_is_on_disk_for_the_next_start_and_for_no_other_registry(
     house.put("late", moved(PARENT, 0.1, 10))
     again = Kept(file)
     assert searched(again)[:2] == first and len(again.index) == 3
+    still = Kept(file)
+    monkeypatch.setattr(index_module, "_TAIL", 0)
+    searched(still)
+    assert still.index._state.indexed == len(still.index) == 3  # though nothing was published since
     other = Index()
     other.add("f" * 64, PARENT)
     for about in ({"entry": 1, "head": "sha256:" + "0" * 64}, {"entry": "1"}, {"entry": 99, "head": ""}):

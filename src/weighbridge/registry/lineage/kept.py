@@ -81,13 +81,12 @@ class Kept:
             if self._entry < 0:
                 self._load(connection)
             last = _last(connection)
-            if last <= self._entry:
-                return
-            for names, rows in _rows(connection, self._entry):
-                room = max(0, self.most - len(self.index))
-                self.left_out += max(0, len(names) - room)
-                _add(self.index, names[:room], rows[:room])
-            self._entry, self._head = last, _head(connection, last)
+            if last > self._entry:  # else another thread was first, or all of it was in the file
+                for names, rows in _rows(connection, self._entry):
+                    room = max(0, self.most - len(self.index))
+                    self.left_out += max(0, len(names) - room)
+                    _add(self.index, names[:room], rows[:room])
+                self._entry, self._head = last, _head(connection, last)
         self._work_behind()
 
     def settle(self) -> None:
