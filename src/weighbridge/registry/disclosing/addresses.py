@@ -60,10 +60,8 @@ def refuse_literal(url: str, *, allows_loopback: bool) -> None:
     """Raise `AddressRefused` when an URL names an address, and not a public one: no name is looked up for it."""
     host = urlsplit(url).hostname or ""
     literal = _literal(host)
-    if (
-        (literal is None and _SHORT.fullmatch(host))
-        or (literal is not None
-        and not is_allowed(literal, allows_loopback=allows_loopback))
+    if (literal is None and _SHORT.fullmatch(host)) or (
+        literal is not None and not is_allowed(literal, allows_loopback=allows_loopback)
     ):
         raise AddressRefused
 
