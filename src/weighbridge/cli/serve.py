@@ -5,8 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,8 +17,11 @@ from weighbridge.cli.exit_codes import MET
 from weighbridge.cli.guard import read_guard
 from weighbridge.cli.own_registry import own_registry
 from weighbridge.cli.saying import say
-from weighbridge.errors import EngineError, MissingExtra, UsageError
+from weighbridge.errors import EngineError, MissingExtra, UsageError, WeighbridgeError
 from weighbridge.subject.shown import shown
+
+if TYPE_CHECKING:
+    from weighbridge.registry.store import Store
 
 _NEEDED = ("fastapi", "uvicorn", "multipart", "webauthn", "limits", "joserfc")
 _OIDC_SECRET = "WEIGHBRIDGE_OIDC_CLIENT_SECRET"  # noqa: S105  the name of a variable, no secret
@@ -138,6 +144,7 @@ def command(
                 say(
                     f"  nobody maintains it yet: open this link once, within a day, and become its maintainer\n  {link}"
                 )
+            Thread(target=_warm, args=(store,), daemon=True).start()
             server = uvicorn.Server(
                 uvicorn.Config(
                     app,
@@ -153,6 +160,14 @@ def command(
         finally:
             store.close()
     return MET
+
+
+def _warm(store: Store) -> None:
+    """Make the index of lineage beside the first requests, so that none of them waits for it, and no writer."""
+    from weighbridge.registry.kin import warm
+
+    with suppress(WeighbridgeError):  # a database that fails is told to whoever searches
+        warm(store)
 
 
 def _listening(host: str, port: int) -> socket.socket:
