@@ -9,7 +9,7 @@ from math import fsum
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from weighbridge.analysis.correction import (
@@ -196,6 +196,8 @@ def test_order_does_not_matter_and_the_value_is_inside(units: list[Unit], number
 
 
 @given(st.lists(st.floats(0, 10), min_size=1, max_size=60), st.floats(0.5, 80))
+@example([5e-324] * 3, 2.5)
+@example([1e-320, 2e-320, 3.0], 2.5)
 def test_probabilities_of_drawing(worth: list[float], expected: float) -> None:
     """They add up to what is expected, rise with worth, are at most 1, and none is below the even share."""
     found = labelling_probabilities(worth, expected)

@@ -257,10 +257,11 @@ def _in_proportion(worth: Sequence[float], expected: float, most: float) -> Iter
     while True:
         rest = fsum(value for place, value in enumerate(worth) if place not in capped)
         left = expected - most * len(capped)
-        scale = left / rest if rest > 0 else 0.0
-        over = {place for place, value in enumerate(worth) if place not in capped and value * scale > most}
+        # Divided before it is multiplied: the smallest worth there is would make `left / rest` infinite.
+        shares = [left * (value / rest) if rest > 0 else 0.0 for value in worth]
+        over = {place for place, share in enumerate(shares) if place not in capped and share > most}
         if not over:
             break
         capped |= over
     spare = max(0.0, left) / max(1, len(worth) - len(capped)) if rest <= 0 else 0.0
-    yield from (most if place in capped else min(most, value * scale + spare) for place, value in enumerate(worth))
+    yield from (most if place in capped else min(most, share + spare) for place, share in enumerate(shares))
