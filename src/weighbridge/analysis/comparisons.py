@@ -292,9 +292,8 @@ class Judged:
         complete = all(unit.least == unit.most for unit in counted)
         if complete and estimate.low < estimate.value < estimate.high:
             return estimate
-        low, high = sorted(
-            self._interval(self.running)
-        )  # ends that have crossed allow nothing: all between them is told
+        # Rarely the two ends contradict one another, and nothing lies between them: then all from one to the other is told.
+        low, high = sorted(self._interval(self.running))
         worst = mean([unit.most if measure is Measure.HARM else unit.least for unit in counted])
         # The interval is the intersection of all so far, and may leave out a mean that moved away. It is what is promised, so it stays as it
         # is, and the value is the nearest that it allows: stretched to the value it could shrink when an answer is lost.
