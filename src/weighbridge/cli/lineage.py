@@ -14,7 +14,7 @@ import click
 from weighbridge.cli.exit_codes import COULD_NOT, MET
 from weighbridge.cli.place import Place, registry_of
 from weighbridge.cli.reading import reading
-from weighbridge.cli.saying import say
+from weighbridge.cli.saying import say, told, told_json
 from weighbridge.errors import UsageError
 from weighbridge.subject.shown import shown
 
@@ -43,7 +43,7 @@ def command(asked: str, server: str | None, db: str | None, as_json: bool) -> in
     """
     place = registry_of(server, db, "--at")
     found = _of_path(Path(asked), place) if Path(asked).exists() else _of_digest(asked, place)
-    say(found.model_dump_json(indent=1, by_alias=True) if as_json else _as_text(found))
+    say(told_json(found) if as_json else _as_text(found))
     return MET if isinstance(found.compared, int) else COULD_NOT
 
 
@@ -137,7 +137,7 @@ def _as_text(found: LineageTold) -> str:
         lines.append(f"  says it was made from {shown(name.name, 200)}: {name.standing.value}, {name.reason}{against}")
     for each in found.kin:
         lines += _kin(each)
-    return "\n".join(lines)
+    return told(lines)
 
 
 def _kin(each: KinTold) -> list[str]:

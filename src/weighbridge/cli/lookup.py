@@ -13,7 +13,7 @@ import click
 from weighbridge.cli.exit_codes import COULD_NOT, MET
 from weighbridge.cli.place import registry_of
 from weighbridge.cli.reading import reading
-from weighbridge.cli.saying import say
+from weighbridge.cli.saying import say, told, told_json
 from weighbridge.errors import UsageError
 from weighbridge.subject.shown import shown
 
@@ -61,12 +61,12 @@ def command(
             if len(whole) < _WHOLE:
                 several = looking.candidates(whole)
                 if len(several.candidates) != 1:
-                    said = several.model_dump_json(indent=1, by_alias=True) if as_json else _listed(several)
+                    said = told_json(several) if as_json else _listed(several)
                     say(said)
                     return MET if several.candidates else COULD_NOT
                 whole = several.candidates[0].digest
             found = looking.notice(whole)
-    say(found.model_dump_json(indent=1, by_alias=True) if as_json else _as_text(found))
+    say(told_json(found) if as_json else _as_text(found))
     return MET if found.entries else COULD_NOT
 
 
@@ -122,14 +122,14 @@ def _listed(found: Candidates) -> str:
         return f"NOT MEASURED: {found.asked}...\n  nothing that begins so is published here"
     kinds = {True: "root", False: "file"}
     lines = [f"  {each.digest}  {kinds[each.is_root]}  {shown(each.label)}" for each in found.candidates]
-    return "\n".join([f"{len(found.candidates)} digests begin with {found.asked}: ask for one of them", *lines])
+    return told([f"{len(found.candidates)} digests begin with {found.asked}: ask for one of them", *lines])
 
 
 def _as_text(found: Notice) -> str:
     lines = [f"{found.answer.value.upper()}: {shown(found.asked, 300)}", f"  {found.because}"]
     for each in found.entries:
         lines += _entry(each)
-    return "\n".join(lines)
+    return told(lines)
 
 
 def _entry(each: Noticed) -> list[str]:

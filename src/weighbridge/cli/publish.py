@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +12,7 @@ import click
 
 from weighbridge.cli.exit_codes import MET, NOT_MET
 from weighbridge.cli.place import TOKEN, registry_of, token_from
-from weighbridge.cli.saying import say
+from weighbridge.cli.saying import say, told, told_json
 from weighbridge.errors import UsageError
 from weighbridge.subject.shown import shown
 
@@ -95,10 +94,10 @@ def command(
         for reason in refused.reasons[:50]:
             click.echo(f"  {shown(reason, 1000)}", err=True)
         return NOT_MET
-    said = _as_text(found)
+    said = _lines(found)
     if place.server is not None:
-        said += f"\n  page    {place.server}/publications/{found.publication.removeprefix('sha256:')}"
-    say(json.dumps(found.model_dump(mode="json", by_alias=True), indent=1) if as_json else said)
+        said.append(f"  page    {place.server}/publications/{found.publication.removeprefix('sha256:')}")
+    say(told_json(found) if as_json else told(said))
     return MET
 
 
@@ -170,7 +169,7 @@ def _state_closed(dossier: Path, closed: str, key: Path, valid_for: int) -> None
     write_statements(dossier, {file: sign(payload, [_private(key)])})
 
 
-def _as_text(found: Published) -> str:
+def _lines(found: Published) -> list[str]:
     lines = [f"{'PUBLISHED' if found.is_new else 'HERE ALREADY'}: {found.publication}", f"  about   {found.subject}"]
     known = "" if found.signer_known else "SIGNER NOT KNOWN HERE: "
-    return "\n".join([*lines, f"  signer  {known}{shown(found.signer, 200)}"])
+    return [*lines, f"  signer  {known}{shown(found.signer, 200)}"]

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from weighbridge.errors import UsageError, WeighbridgeError
+from weighbridge.subject.shown import shown
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+_MOST_LINE = 4096
 
 
 def say(text: str) -> bool:
@@ -27,6 +36,20 @@ def say(text: str) -> bool:
         _hush()
         raise WeighbridgeError(f"cannot be written ({error.strerror})", where="standard output") from error
     return True
+
+
+def told(lines: Iterable[str]) -> str:
+    r"""Return lines in which a stranger's words may stand (a server's, a dossier's) as one text that is safe on a terminal.
+
+    >>> told(["a\x1b[2J", "b"])
+    'a\\x1b[2J\nb'
+    """
+    return "\n".join(shown(line, _MOST_LINE) for line in lines)
+
+
+def told_json(record: BaseModel) -> str:
+    """Return a record as JSON in ASCII: what a terminal would obey, or read backwards, is escaped."""
+    return json.dumps(record.model_dump(mode="json", by_alias=True), indent=1)
 
 
 def put(text: str, out: Path | None, *, over: bool = False) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette import formparsers
 from starlette.testclient import TestClient
 
 from tests.registry.rating.test_labelling import proposed
@@ -151,3 +152,13 @@ def test_agreement_is_told_with_its_interval_or_why_not(client: TestClient) -> N
     assert "not measured" in text
     assert "all ratings of 4 units are the same" in text
     assert json.loads(client.post(f"{batch}/file", headers=MAINTAINER).content.splitlines()[0])["refused"] is False
+
+
+def test_no_file_is_taken_in_before_it_is_known_who_sends_it(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a route declares as a form is read before anybody asks who sends it, and this one may be large."""
+    read: list[str] = []
+    monkeypatch.setattr(formparsers.MultiPartParser, "__init__", lambda self, *a, **k: read.append("form"))
+    assert hand_in(client, proposed(1), headers={}).status_code == 401
+    assert read == []

@@ -15,12 +15,14 @@ from pathlib import Path
 
 import pytest
 import uvicorn
+from click.testing import CliRunner
 from fastapi.requests import HTTPConnection
 
 from tests.cli.test_registry import run
 from tests.dossier.statements import made
 from tests.registry.databases import endpoint as closed_endpoint
 from tests.registry.databases import opened, weighed
+from weighbridge.cli import lineage as lineage_command
 from weighbridge.cli import lookup, publish
 from weighbridge.digests import digest_bytes
 from weighbridge.dossier.statements.keys import KeyKind, new_key, read_private_key, read_public_key
@@ -300,3 +302,24 @@ def test_an_archive_that_breaks_off_leaves_nothing_behind(served: str) -> None:
             line.sendall(head.encode() + b"PK" * 1000)
     with pytest.raises(UsageError, match="422"):
         Server(served, GOOD).publish(Upload({"card.md": b"no dossier"}, "here"))
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_no_word_of_a_server_reaches_the_terminal_as_it_came(as_json: bool) -> None:
+    """Its reasons are a stranger's as much as its labels."""
+    bad = "\x1b[2J\x9b\u202eback\n"
+    notice = {"schema": "weighbridge.notice/1", "asked": bad, "at": "2026-11-26T12:00:00Z", "answer": "not measured"}
+    notice |= {"because": bad, "entries": [], "lacking": 0}
+    lineage = {"schema": "weighbridge.lineage/1", "digest": None, "label": bad, "at": "2026-11-26T12:00:00Z"}
+    lineage |= {
+        "compared": {"kind": "not measured", "reason": bad},
+        "left_out": 0,
+        "is_cut": False,
+        "signer_known": True,
+    }
+    lineage |= {"declared": [], "kin": [], "edges": []}
+    for module, body in ((lookup, notice), (lineage_command, lineage)):
+        with answering(saying("200 OK\r\ncontent-type: application/json", json.dumps(body).encode())) as address:
+            found = CliRunner().invoke(module.command, ["ab" * 32, "--at", address, *(["--json"] if as_json else [])])
+        assert "back" in found.output
+        assert not set("\x1b\x9b\u202e") & set(found.output)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, Request, Response, UploadFile
+from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
 
 from weighbridge.dossier.untrusted import visible
 from weighbridge.protocol.vocabulary import Verb
@@ -45,6 +48,7 @@ _OFTEN = [Depends(limited("labels", per_minute=240))]
 _SELDOM = [Depends(limited("label files", per_minute=20))]
 
 MOST_SHOWN = 100_000
+_PERCENT = re.compile(r"100|[1-9]?[0-9]")
 
 _YES_NO = (("yes", 1.0, "y"), ("no", 0.0, "n"))
 _HOW_FAR = (("yes", 1.0, "y"), ("partly", 0.5, "p"), ("no", 0.0, "n"))
@@ -66,13 +70,16 @@ def all_batches(request: Request, site: Here, who: Tester) -> Response:
 
 
 @router.post("", dependencies=_SELDOM)
-def hand_in(
-    site: Here, who: Maintainer, file: UploadFile, second_percent: Annotated[int, Form(ge=0, le=100)]
-) -> Response:
-    """Take a file of answers to label."""
-    data = file.file.read(MAX_BYTES + 1)
-    batch = take_in(site.store, data, name=file.filename or "", second_percent=second_percent, by=who.by)
-    return _to(batch)
+async def hand_in(request: Request, site: Here, who: Maintainer) -> Response:
+    """Take a file of answers to label. The form is read here, once it is known who sends it: what is declared as one is read before that."""
+    async with request.form(max_files=1, max_fields=10) as form:
+        file, percent = form.get("file"), form.get("second_percent")
+        if not isinstance(file, UploadFile) or not file.filename:
+            raise Problem(422, "no file was chosen", do="choose what `weighbridge calibrate --propose` wrote")
+        if not isinstance(percent, str) or not _PERCENT.fullmatch(percent):
+            raise Problem(422, "the share that two people label is none", do="give a number from 0 to 100")
+        data, name = await file.read(MAX_BYTES + 1), file.filename
+    return _to(await run_in_threadpool(take_in, site.store, data, name=name, second_percent=int(percent), by=who.by))
 
 
 @router.get("/{batch}")

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import StreamingResponse
 
 from weighbridge.dossier.svg import Plots
@@ -15,6 +15,7 @@ from weighbridge.registry.latest import sizes_of
 from weighbridge.registry.lookup import publication_of, read_blob
 from weighbridge.registry.notices import Entry
 from weighbridge.registry.publishing import signers_of
+from weighbridge.web.limits import limited
 from weighbridge.web.pages import page
 from weighbridge.web.problems import Problem
 from weighbridge.web.registry.fresh import is_held
@@ -31,6 +32,8 @@ _NOTHING = "sandbox; default-src 'none'; frame-ancestors 'none'"
 _KEPT = "public, max-age=3600"
 _LARGE_BYTES = 1 << 20
 _BLOCK_BYTES = 1 << 18
+_WAIT_S = 5.0
+_OFTEN = [Depends(limited("files", per_minute=120))]
 _AT_ONCE = threading.BoundedSemaphore(4)  # large files in memory; from then on they are on a disk
 
 
@@ -54,7 +57,7 @@ def publication(request: Request, site: Here, hex64: str, told: str = "") -> Res
     )
 
 
-@router.get("/publications/{hex64}/files/{name:path}")
+@router.get("/publications/{hex64}/files/{name:path}", dependencies=_OFTEN)
 def file(request: Request, site: Here, hex64: str, name: str) -> Response:
     """Return one file, to be kept and not to be opened here."""
     filename = name.replace("/", "-")
@@ -62,7 +65,7 @@ def file(request: Request, site: Here, hex64: str, name: str) -> Response:
     return _file(request, site, hex64, name, "application/octet-stream", headers)
 
 
-@router.get("/publications/{hex64}/read/{name}")
+@router.get("/publications/{hex64}/read/{name}", dependencies=_OFTEN)
 def read(request: Request, site: Here, hex64: str, name: str) -> Response:
     """Return one of the dossier's own pages, in a box that it cannot leave."""
     if name not in READABLE:
@@ -96,8 +99,16 @@ def _file(request: Request, site: Site, hex64: str, name: str, media_type: str, 
             return Response(read_blob(connection, blob), media_type=media_type, headers=headers)
     # A slow reader holds a file on a disk, not a file in memory.
     kept: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed when it has been sent
-    with _AT_ONCE, site.store.reading() as connection:
-        kept.write(read_blob(connection, blob))
+    if not _AT_ONCE.acquire(timeout=_WAIT_S):  # a thread that waits for ever would be missed elsewhere
+        kept.close()
+        raise Problem(
+            503, "many read large files at once", do="do the same in some seconds", headers={"Retry-After": "5"}
+        )
+    try:
+        with site.store.reading() as connection:
+            kept.write(read_blob(connection, blob))
+    finally:
+        _AT_ONCE.release()
     kept.seek(0)
     headers["Content-Length"] = str(size)
     return StreamingResponse(_blocks(kept), media_type=media_type, headers=headers)
