@@ -14,16 +14,13 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import Field
 
 from weighbridge.digests import Digest
-from weighbridge.dossier.lookup import Rates
+from weighbridge.dossier.lookup import AGGREGATES, Rates
 from weighbridge.dossier.record import DossierRecord
 from weighbridge.evidence.records import Comparison, EstimateOrNot, Measure, NotMeasured, Reason, Record
 from weighbridge.protocol.vocabulary import Contrast, Rung, Verdict
 from weighbridge.standards.rulings import Ruling, StandardRuling
 
 NOTICE_SCHEMA = "weighbridge.notice/1"
-
-
-AGGREGATES: tuple[Literal["mean", "worst"], ...] = ("mean", "worst")
 
 
 class Answer(StrEnum):
