@@ -63,7 +63,8 @@ def body_of(claimed: Claimed, origin: str) -> bytes:
         standing = advisory.status_of(claimed.subject)
         data |= {"status": standing.shown, "status_because": standing.because}
     elif claimed.because == "kin":
-        data |= {"status": "under investigation", "status_because": "the advisory is about a parent of these weights"}
+        why = "the advisory is about a parent of these weights, or about kin of which it is not known who came first"
+        data |= {"status": "under investigation", "status_because": why}
     kind = "advisory.withdrawn" if advisory.withdrawn_at is not None else "advisory.published"
     return canonical_json({"type": kind, "timestamp": utc(claimed.made_at), "data": data})
 
