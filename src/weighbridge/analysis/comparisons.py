@@ -46,6 +46,8 @@ from weighbridge.protocol.model import AssessmentProtocol, Judgement
 from weighbridge.protocol.vocabulary import Category, Contrast, Rung, Verb, Verdict
 
 ALL = "all"
+CONTRADICTED = "; its two ends contradict one another"
+"""What the method of an interval ends with when nothing lies within it: more was seen than the promised error allows for."""
 _AGGREGATES: tuple[Aggregate, ...] = ("mean", "worst")
 _WIDEST_FIRST = tuple(reversed(Rung))  # from the most open rung to the least
 
@@ -292,8 +294,9 @@ class Judged:
         complete = all(unit.least == unit.most for unit in counted)
         if complete and estimate.low < estimate.value < estimate.high:
             return estimate
-        # Rarely the two ends contradict one another, and nothing lies between them: then all from one to the other is told.
-        low, high = sorted(self._interval(self.running))
+        # Rarely (with probability at most alpha) the two ends contradict one another and allow nothing: then what lies between them is told, and said.
+        ends = self._interval(self.running)
+        low, high = sorted(ends)
         worst = mean([unit.most if measure is Measure.HARM else unit.least for unit in counted])
         # The interval is the intersection of all so far, and may leave out a mean that moved away. It is what is promised, so it stays as it
         # is, and the value is the nearest that it allows: stretched to the value it could shrink when an answer is lost.
@@ -302,7 +305,9 @@ class Judged:
                 "value": min(max(worst, low), high),
                 "low": low,
                 "high": high,
-                "method": self.method + ("" if complete else "; missing answers counted both ways"),
+                "method": self.method
+                + ("" if complete else "; missing answers counted both ways")
+                + ("" if ends == (low, high) else CONTRADICTED),
             }
         )
 
